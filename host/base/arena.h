@@ -21,6 +21,9 @@ void mg_arena_cleanup(mg_arena *a, void (*run)(void *arg), void *arg);
 /* Bytes held from the system, for limits and tests. */
 size_t mg_arena_size(const mg_arena *a);
 
+/* Ends the process with a message; n is the number of bytes that could not be had. */
+void mg_oom(size_t n) __attribute__((noreturn));
+
 /* malloc and friends that end the process with a message instead of returning NULL. */
 void *mg_malloc(size_t n);
 void *mg_calloc(size_t n, size_t size);

@@ -21,7 +21,7 @@ static inline bool mg_str_starts(mg_str a, mg_str prefix) {
 }
 /* Offset of the first `c`, or s.n if there is none. */
 static inline size_t mg_str_find(mg_str s, char c) {
-    const char *q = s.n ? memchr(s.p, c, s.n) : NULL;
+    const char *q = s.n ? (const char *)memchr(s.p, c, s.n) : NULL;
     return q ? (size_t)(q - s.p) : s.n;
 }
 static inline mg_str mg_str_skip(mg_str s, size_t n) { return n >= s.n ? (mg_str){s.p + s.n, 0} : (mg_str){s.p + n, s.n - n}; }
@@ -35,6 +35,11 @@ bool mg_str_int(mg_str s, int64_t *out);
 
 /* Equal in time that depends on the lengths only. */
 bool mg_str_eq_secret(mg_str a, mg_str b);
+
+/* Bytes of the well-formed UTF-8 sequence (RFC 3629) at the start of s: 1 to 4; 0 if there is none. */
+size_t mg_str_utf8(mg_str s);
+/* The longest start of s that has at most `max` bytes and does not end inside a UTF-8 sequence. */
+mg_str mg_str_cut(mg_str s, size_t max);
 
 /* Optimal-string-alignment distance of two short words (compares at most 64 bytes of each): for "did you mean". */
 size_t mg_str_distance(mg_str a, mg_str b);
