@@ -8,17 +8,29 @@
 struct event_base;
 typedef struct mg_evloop mg_evloop;
 
-mg_evloop *mg_evloop_create(void);
+mg_evloop *mg_evloop_create(void); /* NULL: out of file descriptors */
 void mg_evloop_destroy(mg_evloop *l); /* not while it runs */
 struct event_base *mg_evloop_base(mg_evloop *l);
 void mg_evloop_run(mg_evloop *l);  /* until mg_evloop_stop */
 void mg_evloop_stop(mg_evloop *l); /* any thread */
-/* Runs run(arg) on the loop's thread in its next turn; any thread; in order. False after the loop was stopped. */
+/* Runs run(arg) on the loop's thread in its next turn; any thread; in order. False after the loop was stopped. What was
+ * accepted before the stop is still run, unless the loop never runs at all. */
 bool mg_evloop_post(mg_evloop *l, void (*run)(void *arg), void *arg);
 /* Calls free_fn(object) after the present turn; loop thread only. */
 void mg_evloop_reap(mg_evloop *l, void (*free_fn)(void *object), void *object);
-/* Milliseconds of CLOCK_MONOTONIC at the start of this turn; cheap. */
+/* Milliseconds of CLOCK_MONOTONIC when first asked in this turn; cheap. */
 uint64_t mg_evloop_now(mg_evloop *l);
+
+/* Work at the end of the present turn, after all of its events and before the reaper: once a turn however often asked
+ * for. The struct belongs to the caller (set run and arg, zero the rest) and must live until it ran or was undeferred.
+ * Loop thread only. */
+typedef struct mg_deferred {
+    void (*run)(void *arg);
+    void *arg;
+    struct mg_deferred *next, **link; /* the loop's own; link is NULL when not queued */
+} mg_deferred;
+void mg_evloop_defer(mg_evloop *l, mg_deferred *d);
+void mg_evloop_undefer(mg_evloop *l, mg_deferred *d);
 
 /* Fires once after ms. The handle is gone after firing or cancel. */
 mg_timer *mg_evloop_timer(mg_evloop *l, uint64_t ms, void (*fire)(void *arg), void *arg);
