@@ -1,0 +1,32 @@
+/* Changes to a JSON text as splices over the bytes that came in: what nobody touched stays as it was, byte for byte. */
+#ifndef MG_GATEWAY_EDITS_H
+#define MG_GATEWAY_EDITS_H
+
+#include "base/json.h"
+
+typedef struct mg_edit {
+    struct mg_edit *next;
+    size_t start, end; /* [start, end) of the source is replaced */
+    mg_str text;
+} mg_edit;
+
+typedef struct mg_edits {
+    mg_arena *arena;
+    mg_edit *first; /* by start; equal starts in the order of adding */
+    size_t n;
+} mg_edits;
+
+static inline void mg_edits_init(mg_edits *e, mg_arena *arena) { *e = (mg_edits){arena, NULL, 0}; }
+/* An edit that covers earlier ones replaces them; one inside an earlier one is dropped (the earlier one already decided).
+ * `text` is borrowed until rendering. */
+void mg_edits_replace(mg_edits *e, size_t start, size_t end, mg_str text);
+/* Sets member `key` of the object to a JSON value; appends it if absent. */
+void mg_edits_set(mg_edits *e, const mg_json *object, mg_str key, mg_str json);
+/* Removes a member or array element with the comma that belongs to it. Adjacent removals compose. */
+void mg_edits_remove(mg_edits *e, const mg_json *parent, const mg_json *child, mg_str source);
+/* Appends (or, with `front`, prepends) an element to an array. */
+void mg_edits_append(mg_edits *e, const mg_json *array, mg_str json, bool front);
+/* The changed text, in the arena, with MG_JSON_PADDING readable bytes behind it. */
+mg_str mg_edits_render(const mg_edits *e, mg_str source);
+
+#endif

@@ -1,0 +1,159 @@
+/* A request on its way through the gateway: what was asked, by whom, what was decided, what came of it. It lives in the
+ * exchange's arena, belongs to one worker, and ends in exactly one place (mg_request_end in gateway/request.c). */
+#ifndef MG_GATEWAY_REQUEST_H
+#define MG_GATEWAY_REQUEST_H
+
+#include "gateway/edits.h"
+#include "gateway/phase.h"
+#include "gateway/snapshot.h"
+#include "gateway/worker.h"
+#include "net/server.h"
+
+typedef enum mg_part_kind { MG_PART_TEXT, MG_PART_TOOL_ARGUMENTS, MG_PART_IMAGE, MG_PART_AUDIO, MG_PART_FILE, MG_PART_OTHER } mg_part_kind;
+
+/* One piece of the conversation. */
+typedef struct mg_part {
+    mg_part_kind kind;
+    mg_str role;         /* system, developer, user, assistant, tool; "input" for embeddings */
+    mg_str name;         /* of a file or function, or "" */
+    mg_str mime;         /* image/png, … or "" */
+    const mg_json *text; /* the string that holds it, or NULL where it can't be read */
+    size_t bytes;        /* of the payload as it stands in the body */
+} mg_part;
+
+/* Limits that a policy declared for this request, and configured ones: taken together. */
+typedef struct mg_taken mg_taken; /* gateway/limits.c */
+
+/* How far the answer got. */
+typedef enum mg_outcome {
+    MG_OUTCOME_NONE,
+    MG_OUTCOME_OK,
+    MG_OUTCOME_DENIED,    /* by policy, limit or budget: nothing was sent upstream */
+    MG_OUTCOME_ERROR,     /* upstream failed, or its answer broke */
+    MG_OUTCOME_CANCELLED, /* the client left */
+    MG_OUTCOME_TIMEOUT
+} mg_outcome;
+const char *mg_outcome_name(mg_outcome o);
+
+/* One line of the decision record: who decided what, with the numbers. */
+typedef struct mg_decision {
+    struct mg_decision *next;
+    mg_str phase, rule, action; /* action: deny, allow, redact, route, skip, limit, queue, cut, error */
+    mg_str detail;              /* JSON object members without braces: "\"limit\":60,\"used\":61", or "" */
+} mg_decision;
+
+typedef struct mg_attempt mg_attempt; /* gateway/attempt.h */
+
+struct mg_request {
+    mg_exchange *x;
+    mg_worker *worker;
+    mg_arena *arena;
+    mg_snapshot *snapshot; /* reference held */
+    void *policies;        /* generation, reference held */
+    uint64_t generation;
+
+    char id[37];
+    const mg_org *org;
+    const mg_virtual_key *key;
+    mg_str user, session, client_request_id;
+    mg_str client_tags; /* "a=b,c=d" as the client sent them */
+    mg_header *tags;    /* from the key and from policies: trusted */
+    size_t n_tags;
+    bool explain;
+
+    mg_operation operation;
+    bool stream;
+    bool client_usage;   /* the client itself asked for usage in the stream */
+    mg_str model;        /* as asked, or as a policy set it */
+    mg_str model_asked;
+    const mg_json *root; /* the body as it now is; NULL for GET */
+    mg_str body;         /* its text */
+    mg_edits edits;      /* changes not yet rendered */
+    mg_header *extra_headers; /* set by policies, for upstream */
+    size_t n_extra_headers;
+
+    mg_target *targets; /* resolved, in the order to try */
+    size_t n_targets;
+    mg_strategy strategy;
+    int max_retries;          /* further attempts at the same target */
+    uint32_t retry_on;        /* 1 << mg_failure */
+    uint64_t first_byte_ms;   /* 0: the provider's */
+    size_t target_at;
+    int attempt_no;
+    mg_attempt *attempt; /* the present one, or NULL */
+
+    int64_t tokens_input; /* estimate until the vendor says */
+    int64_t tokens_max_output;
+    int64_t cost_max_nano;
+    mg_taken *taken;
+    bool reserved;
+
+    mg_phase phase;
+    mg_verdict verdict; /* of the phase being asked */
+    void *policy_state; /* the runtime's, while it waits */
+    bool waiting;
+
+    /* the answer */
+    mg_outcome outcome;
+    int status; /* what the client saw, or will see */
+    const mg_target *served_by;
+    mg_str served_model; /* as the vendor named it */
+    mg_str upstream_id;
+    mg_usage usage;
+    mg_precision precision;
+    bool usage_known;
+    int64_t cost_nano;
+    mg_buf text; /* the answer's text, or this window of it, while a `reply` policy wants it */
+    bool final;  /* the text is whole */
+    mg_str reply_replacement; /* set by a reply policy */
+    bool reply_replaced;
+    uint64_t started_us, first_token_us, done_us;
+    bool committed; /* the first byte of the answer has gone out */
+    bool ended;
+    bool gone;      /* the client has left */
+    mg_str redacted; /* "email=1,credit_card=2" or "" */
+    mg_decision *decisions, **decisions_tail;
+};
+
+/* ---- reading, for policies and providers ------------------------------------------------------------------------- */
+
+/* Renders pending edits into a new body and tree, if there are any. Reading functions below do it themselves. */
+mg_status mg_request_sync(mg_request *r, mg_error *error);
+/* All parts of the conversation in order; cached until the body changes. */
+const mg_part *mg_request_parts(mg_request *r, size_t *n);
+/* Text of all user messages (or embeddings inputs), joined by newlines; of all system and developer messages. */
+mg_str mg_request_user_text(mg_request *r);
+mg_str mg_request_system_text(mg_request *r);
+mg_str mg_request_header(const mg_request *r, mg_str name); /* what the client sent; credentials read as {NULL,0} */
+mg_str mg_operation_name(mg_operation o);                   /* "chat", "embeddings", … */
+
+/* ---- changing, for policies. Each returns MG_ERROR and a sentence when it can't be done --------------------------- */
+
+mg_status mg_request_set_model(mg_request *r, mg_str name, mg_error *error); /* resolves targets anew */
+mg_status mg_request_set_targets(mg_request *r, const mg_str *names, size_t n, mg_error *error);
+mg_status mg_request_set_system(mg_request *r, mg_str text, mg_error *error); /* replaces or adds the system message */
+mg_status mg_request_set_max_tokens(mg_request *r, int64_t n, mg_error *error);
+/* A top-level member other than model, messages, input, stream; json is its value as JSON text, {NULL,0} removes it. */
+mg_status mg_request_set_param(mg_request *r, mg_str key, mg_str json, mg_error *error);
+mg_status mg_request_set_header(mg_request *r, mg_str name, mg_str value, mg_error *error); /* upstream; grammar and names checked */
+mg_status mg_request_tag(mg_request *r, mg_str key, mg_str value, mg_error *error);
+mg_status mg_request_add_message(mg_request *r, mg_str role, mg_str text, mg_error *error); /* at the end */
+mg_status mg_request_remove_tool(mg_request *r, mg_str name, mg_error *error); /* MG_DECLINED: no such tool */
+mg_status mg_request_replace_text(mg_request *r, const mg_part *part, mg_str text, mg_error *error);
+/* True if a resolved target or the asked name matches the glob. */
+bool mg_request_targets_match(const mg_request *r, mg_str glob);
+
+/* Redacts the texts of the request: every span of these types becomes "[REDACTED_TYPE]" (mask) or "[TYPE_<keyed hash>]" (hash).
+ * types NULL: all that the detectors know. *count is the number of spans. MG_ERROR: a detector failed or a type is unknown. */
+mg_status mg_request_redact(mg_request *r, const mg_str *types, size_t n_types, mg_str mode, size_t *count, mg_error *error);
+/* The same over the answer's text that a `reply` phase sees. */
+mg_status mg_request_redact_reply(mg_request *r, const mg_str *types, size_t n_types, mg_str mode, size_t *count, mg_error *error);
+
+/* ---- decisions ------------------------------------------------------------------------------------------------------ */
+void mg_request_decide(mg_request *r, const char *phase, mg_str rule, const char *action, const char *detail_format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* Goes on after a policy waited: called by the runtime on the worker's loop. */
+void mg_request_resume(mg_request *r);
+
+#endif
