@@ -1,4 +1,5 @@
-/* Loading plugins: every .so of a folder, checked before anything in it runs, found by kind and name. */
+/* Loading plugins: every .so of a folder, its descriptor checked before any operation is called, found by kind and name.
+ * A registry has no lock: its owner loads from one thread at a time, with no reader meanwhile. */
 #ifndef MG_PLUGIN_REGISTRY_H
 #define MG_PLUGIN_REGISTRY_H
 
@@ -15,11 +16,12 @@ typedef struct mg_plugin_file {
 
 /* `host` is borrowed and outlives the registry. */
 mg_registry *mg_registry_create(const mg_host *host);
-/* Unloads nothing: code of a plugin stays mapped until the process ends. */
+/* Unloads nothing: code of a plugin stays mapped until the process ends. NULL is fine. */
 void mg_registry_destroy(mg_registry *r);
-/* Loads every *.so of the folder in order of name; files known already are skipped. Returns the number of files that
- * were refused by this call (missing symbol, wrong ABI, short struct, missing operation, duplicate name, …), or -1 if the
- * folder can't be read. Faults are sentences that name the file and the mend. */
+/* Loads every *.so of the folder in order of name; files known already are skipped, refused ones unless they changed
+ * since. Returns the number of files that were refused by this call (missing symbol, wrong ABI, short struct, missing
+ * operation, duplicate name, …), or -1 if the folder can't be read. Faults are sentences that name the file and the
+ * mend. A struct longer than this host knows is no fault. */
 int mg_registry_load(mg_registry *r, mg_str folder, mg_error *error);
 /* All files seen, in order; borrowed until the next load. */
 const mg_plugin_file *mg_registry_files(const mg_registry *r, size_t *n);
@@ -33,7 +35,8 @@ const mg_host *mg_registry_host(const mg_registry *r);
 typedef struct mg_use mg_use;
 struct mg_setting_values; /* plugin/settings.h */
 
-/* Opens the plugin with these settings (owned from here on). NULL and an error when it refuses. */
+/* Opens the plugin with these settings (owned from here on, also on failure). NULL and an error, never without a text,
+ * when it refuses. */
 mg_use *mg_use_open(const mg_host *host, const mg_plugin *plugin, struct mg_setting_values *values, size_t workers,
                     mg_error *error);
 mg_use *mg_use_ref(mg_use *u);
