@@ -42,6 +42,10 @@ mg_status mg_http_head_parse(mg_http_head *h, char *p, size_t n);
 /* The caller copied the head's bytes to `to`: makes all slices point there. */
 void mg_http_head_move(mg_http_head *h, char *to);
 
+/* Splits the target of a request that was accepted: path as sent ("/" if an absolute target has none, "*" for that), query
+ * without '?', "" if there is none; scheme and authority of an absolute target are dropped. */
+void mg_http_target_split(mg_str target, mg_str *path, mg_str *query);
+
 /* Value of the first header of that (lower-case) name, or {NULL,0}. */
 mg_str mg_http_head_get(const mg_http_head *h, mg_str name);
 
