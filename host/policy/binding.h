@@ -29,11 +29,13 @@ typedef struct mg_lua_field { /* a field of req, res, req.key, …, for the manu
 
 typedef struct mg_lua_module {
     const char *name; /* "limits"; "req" for a class whose methods are called with ':' */
-    bool class_;
+    bool class_;      /* not a global: `open` keeps the table of methods for the class's metatable */
     const char *doc;
-    const mg_lua_function *functions;
-    const mg_lua_field *fields;    /* may be NULL */
-    void (*open)(lua_State *L);    /* after the functions are registered: metatables, constants; may be NULL */
+    const mg_lua_function *functions; /* may be NULL: a class of plain tables, listed for the manual only */
+    const mg_lua_field *fields;       /* may be NULL */
+    /* Called once a state with the table of the module's wrapped functions on top of the stack, before that becomes
+     * read-only; adds constants to it, makes metatables, and leaves the stack as it was. May be NULL. */
+    void (*open)(lua_State *L);
 } mg_lua_module;
 
 /* All modules, NULL at the end (policy/modules.c). */
@@ -42,6 +44,12 @@ extern const mg_lua_module *const mg_lua_modules[];
 /* Registers every module into a fresh sandboxed state: a read-only global table each. Each C function is wrapped so that it
  * refuses outside its phases with a sentence that says so. */
 void mg_lua_modules_open(lua_State *L);
+
+/* Push the objects `req` and `res` of a request for a phase function: one userdata a request, kept while calls of the same
+ * request follow one another, so that this is cheap. Nothing has to be invalidated after the call: every access compares the
+ * object with the request of the call under way, and a kept one raises "req is only valid during its call". */
+void mg_lua_push_req(lua_State *L, mg_request *r);
+void mg_lua_push_res(lua_State *L, mg_request *r);
 
 /* ---- what a binding asks of the runtime (policy/engine.c) ---------------------------------------------------------- */
 
@@ -78,7 +86,7 @@ mg_str mg_lua_opt_field_str(lua_State *L, int table, const char *field); /* {NUL
 double mg_lua_opt_field_number(lua_State *L, int table, const char *field, double otherwise);
 void mg_lua_check_fields(lua_State *L, int table, const char *const *known, const char *who); /* unknown keys raise, with the nearest */
 void mg_lua_push_str(lua_State *L, mg_str s);
-void mg_lua_push_json(lua_State *L, const mg_json *v); /* JSON to Lua values; null to json.null */
+void mg_lua_push_json(lua_State *L, const mg_json *v); /* JSON to Lua values; null to json.null, the light userdata NULL */
 /* A Lua value as JSON text in the arena. false and an error for functions, cycles, mixed tables, too deep (32), > 1 MB. */
 bool mg_lua_to_json(lua_State *L, int index, mg_arena *arena, mg_str *out, mg_error *error);
 
