@@ -16,9 +16,9 @@ void mg_buf_clear(mg_buf *b) {
 }
 
 bool mg_buf_reserve(mg_buf *b, size_t more) {
-    if (more <= b->cap - b->n) return true;
     size_t max = b->max ? b->max : DEFAULT_MAX;
     if (b->n > max || more > max - b->n) return false;
+    if (more <= b->cap - b->n) return true;
     size_t cap = b->cap < LEAST ? LEAST : b->cap;
     while (cap - b->n < more) cap *= 2;
     if (cap > max) cap = max;
@@ -29,8 +29,7 @@ bool mg_buf_reserve(mg_buf *b, size_t more) {
 
 /* Room for n bytes, or `over`. */
 static bool claim(mg_buf *b, size_t n) {
-    size_t max = b->max ? b->max : DEFAULT_MAX;
-    if (b->n <= max && n <= max - b->n && mg_buf_reserve(b, n)) return true;
+    if (mg_buf_reserve(b, n)) return true;
     b->over = true;
     return false;
 }

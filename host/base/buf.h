@@ -1,4 +1,5 @@
-/* A growing byte buffer with a stated maximum. */
+/* A growing byte buffer with a stated maximum. Zeroed it is ready for use. It may also begin as fixed memory of the
+ * caller's, {.p = memory, .cap = size, .max = size}: then it never grows and must not be finished. */
 #ifndef MG_BASE_BUF_H
 #define MG_BASE_BUF_H
 
@@ -15,7 +16,7 @@ typedef struct mg_buf {
 void mg_buf_finish(mg_buf *b);        /* frees; the struct may be used again */
 void mg_buf_clear(mg_buf *b);         /* n = 0, keeps the memory */
 bool mg_buf_reserve(mg_buf *b, size_t more); /* room for `more` bytes behind n; false beyond max */
-bool mg_buf_add(mg_buf *b, const void *p, size_t n); /* false (and `over`) beyond max: nothing added */
+bool mg_buf_add(mg_buf *b, const void *p, size_t n); /* false (and `over`) beyond max: nothing added. So for all below */
 bool mg_buf_str(mg_buf *b, mg_str s);
 bool mg_buf_printf(mg_buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void mg_buf_drain(mg_buf *b, size_t n); /* drops the first n bytes */

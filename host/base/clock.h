@@ -19,9 +19,9 @@ mg_time mg_clock_split(int64_t unix_ms);                   /* UTC */
 int64_t mg_clock_join(int year, int month, int day);       /* midnight UTC in Unix ms; month and day may overflow */
 /* Start of the billing period that holds `unix_ms`, and of the next one: "day", "week" (Monday), "month", "year". */
 bool mg_clock_period(mg_str period, int64_t unix_ms, int64_t *start, int64_t *end);
-/* "2026-11-22T16:45:00.123Z"; out takes at least 25 bytes. */
+/* "2026-11-22T16:45:00.123Z"; out takes at least 25 bytes. Years outside 0000 to 9999 become the nearest of them. */
 void mg_clock_iso(int64_t unix_ms, char out[25]);
-/* "2026-11-22" or the above, UTC; false if it is neither. */
+/* "2026-11-22" or the above (with any number of decimals, or none), UTC; false if it is neither. */
 bool mg_clock_parse(mg_str text, int64_t *unix_ms);
 
 /* Rates: "60/minute", "50/2s", "100000/hour", "50 usd/day". amount is a count, or nano-dollars for "usd". */
@@ -31,7 +31,7 @@ typedef struct mg_rate {
     bool usd;
 } mg_rate;
 mg_status mg_rate_parse(mg_str text, mg_rate *out, mg_error *error);
-/* "10s", "1.5m", "30m", "2h", "7d" or a number of seconds, to milliseconds. */
+/* "10s", "1.5m", "30m", "2h", "7d" or a number of seconds, to milliseconds (rounded up). The units are those of a rate. */
 bool mg_duration_parse(mg_str text, uint64_t *ms);
 
 #endif

@@ -30,10 +30,11 @@ mg_json_parser *mg_json_parser_create(void);
 void mg_json_parser_destroy(mg_json_parser *p);
 
 /* Parses text[0, n). The tree lives in `arena` and points into `text`: both must outlive it. MG_JSON_PADDING bytes behind
- * text[n) must be readable. On MG_ERROR the error (http 400) says what is wrong and at which byte. */
+ * text[n) must be readable. On MG_ERROR the error (http 400, code "invalid_json" or "duplicate_key") says what is wrong
+ * and at which byte, and *root is NULL. */
 mg_status mg_json_parse(mg_json_parser *p, mg_arena *arena, const char *text, size_t n, const mg_json **root,
                         mg_error *error);
-/* The same for text without padding: copies it into the arena first. *copy, if not NULL, is set to the copy. */
+/* The same for text without padding: copies it into the arena first. */
 mg_status mg_json_parse_copy(mg_json_parser *p, mg_arena *arena, mg_str text, const mg_json **root, mg_error *error);
 
 /* Reading. All accept NULL and wrong types. */

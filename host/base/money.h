@@ -8,7 +8,7 @@
 
 /* "12.5" to nano-dollars; digits beyond the ninth are rounded up. False on anything that is not a plain decimal. */
 bool mg_money_parse(mg_str text, int64_t *nano);
-/* A Lua or C number of dollars, rounded up to the next nano-dollar; saturates. */
+/* A Lua or C number of dollars, rounded up to the next nano-dollar; saturates; NaN is 0. */
 int64_t mg_money_from_usd(double usd);
 double mg_money_to_usd(int64_t nano);
 /* Shortest exact decimal: "0.0000375", "12.5", "0"; out takes at least 32 bytes. */
