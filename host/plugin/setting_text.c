@@ -110,6 +110,7 @@ mg_status mg_setting_text_read(const char *key, mg_setting_type type, mg_str tex
         break;
     default: want = "a list or a table"; break;
     }
-    return mg_fail(error, 0, "bad_setting", "setting '%s' has to be %s, and is \"%.*s\"", key, want,
-                   (int)(text.n > 60 ? 60 : text.n), text.p ? text.p : "");
+    mg_str shown = mg_str_cut(text, 60);
+    return mg_fail(error, 0, "bad_setting", "setting '%s' has to be %s, and is \"" MG_STR_FMT "\"", key, want,
+                   MG_STR_ARG(shown));
 }

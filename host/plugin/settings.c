@@ -70,10 +70,11 @@ mg_status mg_setting_unknown(const mg_setting *table, mg_str key, mg_error *erro
             nearest = table[i].key;
         }
     }
-    int shown = (int)(key.n > 60 ? 60 : key.n);
+    mg_str shown = mg_str_cut(key, 60);
     if (nearest)
-        return mg_fail(error, 0, "unknown_setting", "unknown setting '%.*s'; did you mean '%s'?", shown, key.p, nearest);
-    return mg_fail(error, 0, "unknown_setting", "unknown setting '%.*s'", shown, key.p ? key.p : "");
+        return mg_fail(error, 0, "unknown_setting", "unknown setting '" MG_STR_FMT "'; did you mean '%s'?",
+                       MG_STR_ARG(shown), nearest);
+    return mg_fail(error, 0, "unknown_setting", "unknown setting '" MG_STR_FMT "'", MG_STR_ARG(shown));
 }
 
 static bool key_valid(const char *key) {
@@ -149,9 +150,10 @@ static mg_status element_add(mg_setting_values *v, size_t row, mg_str name, mg_s
         return mg_fail(error, 0, "bad_setting", "setting '%s' has to be a %s", s->key,
                        is_map ? "table of names and strings" : "list of strings without names");
     size_t place = is_map ? map_place(list, name, &found) : list->n;
+    mg_str shown = mg_str_cut(name, 60);
     if (found)
-        return mg_fail(error, 0, "bad_setting", "setting '%s' holds '%.*s' twice", s->key,
-                       (int)(name.n > 60 ? 60 : name.n), name.p);
+        return mg_fail(error, 0, "bad_setting", "setting '%s' holds '" MG_STR_FMT "' twice", s->key,
+                       MG_STR_ARG(shown));
     list->elements = mg_realloc(list->elements, (list->n + 1) * sizeof *list->elements);
     memmove(list->elements + place + 1, list->elements + place, (list->n - place) * sizeof *list->elements);
     list->elements[place] = (element){is_map ? copy(name) : (mg_str){NULL, 0}, copy(text)};
