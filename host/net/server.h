@@ -31,7 +31,7 @@ mg_server_limits mg_server_limits_default(void);
 /* One request. Everything is borrowed until mg_exchange_end has been called or `gone` was. */
 typedef struct mg_exchange {
     mg_str method; /* upper case as sent */
-    mg_str path;   /* percent-decoded? no: as sent, without query; begins with '/' */
+    mg_str path;   /* as sent, not decoded, without query; begins with '/' ("*" for OPTIONS *) */
     mg_str query;  /* without '?'; "" if none */
     const mg_header *headers; /* names in lower case, values trimmed */
     size_t n_headers;
@@ -54,10 +54,13 @@ typedef struct mg_server_handler {
     void (*request)(void *ctx, mg_exchange *x);
     /* The client took all that was written: pull more. May be NULL. */
     void (*drained)(void *ctx, mg_exchange *x);
-    /* The client has gone, or the write limit struck, before the exchange ended: no more calls for it, the exchange is
-     * freed after this returns. Called at once on a close while an answer is awaited. */
+    /* The exchange is over before it ended: the client has gone, the write limit struck, its body broke a rule or a limit
+     * after `head` (the server answers that itself), or the server is destroyed. No more calls for it, the exchange is
+     * freed after this returns. Called at once on a close while an answer is awaited: the end of what the client sends
+     * counts as a close, a half-closed client gets no answer. Only for exchanges that `head` or `request` was called for. */
     void (*gone)(void *ctx, mg_exchange *x);
-    /* An error that the server answers itself (400, 408, 413, 414, 431, 501, 505, 503): writes the body in the API's shape. */
+    /* An error that the server answers itself (400, 405, 408, 413, 414, 415, 417, 431, 501, 503, 505): writes the body, JSON
+     * in the API's shape. May be NULL. */
     void (*refuse)(void *ctx, int status, mg_str message, mg_buf *body);
 } mg_server_handler;
 
@@ -66,7 +69,11 @@ size_t mg_exchange_header_count(const mg_exchange *x, mg_str name);
 /* Value of a query parameter as sent (not decoded), or {NULL,0}. */
 mg_str mg_exchange_query(const mg_exchange *x, mg_str name);
 
-/* Answers with a whole body (copied) and ends the exchange. The server adds content-length, date and connection. */
+/* None of the following calls the handler back before it returns, and all do nothing after the exchange has ended.
+ * The server makes content-length, transfer-encoding, date and connection itself and drops them from `headers`, except
+ * that `connection: close` closes. A header with a control character is dropped, and logged. */
+
+/* Answers with a whole body (copied) and ends the exchange. */
 void mg_exchange_reply(mg_exchange *x, int status, const mg_header *headers, size_t n, mg_str body);
 /* Answers in pieces (chunked; for HTTP/1.0 closed at the end). */
 void mg_exchange_start(mg_exchange *x, int status, const mg_header *headers, size_t n);
@@ -80,11 +87,14 @@ size_t mg_exchange_backlog(const mg_exchange *x); /* bytes not yet taken by the 
 /* The server takes accepted sockets from listeners (net/listener.h) until it is drained. */
 mg_server *mg_server_create(mg_evloop *loop, const mg_server_handler *handler, const mg_server_limits *limits,
                             mg_metrics *metrics, const char *name);
-void mg_server_destroy(mg_server *s); /* closes what is open */
+/* Closes what is open, with `gone` for each open exchange. Before the loop's destruction; not from within the handler. */
+void mg_server_destroy(mg_server *s);
 /* Serves fd (non-blocking, owned from here on). tls is an SSL_CTX or NULL. Loop thread. */
 void mg_server_accept(mg_server *s, int fd, mg_str peer, void *tls);
 /* Keep-alive ends: idle connections close, others after their answer. Calls done(arg) when none is left. */
 void mg_server_drain(mg_server *s, void (*done)(void *arg), void *arg);
 size_t mg_server_connections(const mg_server *s);
+/* What counts against bodies_bytes_total: bytes held for request bodies in the whole process. Any thread. */
+size_t mg_server_bodies_bytes(void);
 
 #endif
