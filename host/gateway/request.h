@@ -67,6 +67,8 @@ struct mg_request {
     mg_str model;        /* as asked, or as a policy set it */
     mg_str model_asked;
     const mg_json *root; /* the body as it now is; NULL for GET */
+    mg_part *parts;      /* cached; NULL: not yet looked at */
+    size_t n_parts;
     mg_str body;         /* its text */
     mg_edits edits;      /* changes not yet rendered */
     mg_header *extra_headers; /* set by policies, for upstream */
@@ -87,11 +89,25 @@ struct mg_request {
     int64_t cost_max_nano;
     mg_taken *taken;
     bool reserved;
+    bool budget_refused; /* what refused last was a budget, not a rate limit */
 
+    int step;           /* of the pipeline (gateway/pipeline.c) */
     mg_phase phase;
     mg_verdict verdict; /* of the phase being asked */
     void *policy_state; /* the runtime's, while it waits */
-    bool waiting;
+    bool running;       /* the pipeline is on the stack: resuming only notes that it may go on */
+    bool resumed;
+    bool phase_begun;   /* the step's question has been put */
+    bool asking;        /* a policy is on its way */
+    bool taking, take_done, take_ok; /* what the store said */
+    uint64_t take_wait_ms;
+    mg_error take_error;
+    int retries_here;   /* at the present target */
+    bool reply_watched, settle_asked;
+    size_t window_held;  /* bytes of the stream that the question being asked is about */
+    size_t reply_window; /* characters of a stream that a reply policy judges at a time; 0: at the end */
+    uint64_t queue_until; /* loop time at which a queued request gives up; 0: not queued */
+    mg_timer *timer;
 
     /* the answer */
     mg_outcome outcome;
@@ -103,14 +119,17 @@ struct mg_request {
     mg_precision precision;
     bool usage_known;
     int64_t cost_nano;
-    mg_buf text; /* the answer's text, or this window of it, while a `reply` policy wants it */
+    mg_str text; /* the answer's text, or this window of it, while a `reply` policy is asked */
     bool final;  /* the text is whole */
     mg_str reply_replacement; /* set by a reply policy */
     bool reply_replaced;
+    size_t reply_choice; /* which choice of a plain answer `text` is */
     uint64_t started_us, first_token_us, done_us;
     bool committed; /* the first byte of the answer has gone out */
-    bool ended;
+    bool settled;   /* the usage row is written */
+    int64_t spent_nano, spent_tokens; /* by attempts that failed */
     bool gone;      /* the client has left */
+    char error_kind[24]; /* of the last failed attempt: "rate", "timeout_idle", … */
     mg_str redacted; /* "email=1,credit_card=2" or "" */
     mg_decision *decisions, **decisions_tail;
 };
@@ -146,12 +165,25 @@ bool mg_request_targets_match(const mg_request *r, mg_str glob);
 /* Redacts the texts of the request: every span of these types becomes "[REDACTED_TYPE]" (mask) or "[TYPE_<keyed hash>]" (hash).
  * types NULL: all that the detectors know. *count is the number of spans. MG_ERROR: a detector failed or a type is unknown. */
 mg_status mg_request_redact(mg_request *r, const mg_str *types, size_t n_types, mg_str mode, size_t *count, mg_error *error);
-/* The same over the answer's text that a `reply` phase sees. */
+/* Replaces the answer's text in a `reply` phase. MG_ERROR on streams, whose text has been sent in part. */
+mg_status mg_request_replace_reply(mg_request *r, mg_str text, mg_error *error);
+/* Redaction over the answer's text that a `reply` phase sees. */
 mg_status mg_request_redact_reply(mg_request *r, const mg_str *types, size_t n_types, mg_str mode, size_t *count, mg_error *error);
 
 /* ---- decisions ------------------------------------------------------------------------------------------------------ */
 void mg_request_decide(mg_request *r, const char *phase, mg_str rule, const char *action, const char *detail_format, ...)
     __attribute__((format(printf, 5, 6)));
+
+/* ---- life --------------------------------------------------------------------------------------------------------------- */
+mg_request *mg_request_create(mg_worker *w, mg_exchange *x);
+/* The one end of every request: settles it if that has not happened, releases what it holds. The last bytes to the client
+ * follow; the request may not be used after them. */
+void mg_request_end(mg_request *r);
+/* Runs the pipeline from where it stands. May end the request. */
+void mg_pipeline_run(mg_request *r);
+
+/* Asks the settle phase, once, of a request that ends early. */
+void mg_pipeline_settle(mg_request *r);
 
 /* Goes on after a policy waited: called by the runtime on the worker's loop. */
 void mg_request_resume(mg_request *r);

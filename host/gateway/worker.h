@@ -11,6 +11,8 @@
 #include "net/server.h"
 #include "net/upstream.h"
 
+#include <pthread.h>
+
 typedef struct mg_worker mg_worker;
 
 /* What all workers share; owned by the application, outlives them. */
@@ -19,10 +21,11 @@ typedef struct mg_gateway {
     mg_spool *spool;
     size_t n_workers;
     mg_snapshot *snapshot; /* the newest; swap with mg_gateway_publish, take with mg_gateway_snapshot */
+    pthread_mutex_t lock;  /* guards `snapshot` */
     uint8_t secret[32];    /* for keyed hashes of what must not be readable */
-    void *lock;            /* guards `snapshot` */
-    struct mg_counts *counts; /* process-wide counters that /metrics shows; gateway/gateway.c */
 } mg_gateway;
+
+struct mg_counts; /* gateway/counts.c: this worker's metrics */
 
 struct mg_worker {
     mg_gateway *gateway;
@@ -31,13 +34,19 @@ struct mg_worker {
     mg_server *server;
     mg_upstream *upstream;
     mg_json_parser *json;
+    mg_arena *scratch; /* for one frame of a stream; reset after it */
     mg_spool_writer *spool;
     mg_policy_runner policy; /* .ctx NULL: no policies */
-    mg_snapshot *snapshot;   /* reference held; refreshed between requests */
+    mg_snapshot *snapshot;   /* reference held; use mg_worker_snapshot */
+    struct mg_counts *counts;
     uint64_t requests_open;
 };
 
-mg_snapshot *mg_gateway_snapshot(mg_gateway *g);                    /* with a reference; any thread */
-void mg_gateway_publish(mg_gateway *g, mg_snapshot *s);             /* takes the reference; any thread */
+mg_snapshot *mg_gateway_snapshot(mg_gateway *g);        /* with a reference; any thread */
+void mg_gateway_publish(mg_gateway *g, mg_snapshot *s); /* takes the reference; any thread */
+mg_snapshot *mg_worker_snapshot(mg_worker *w);          /* the newest, borrowed from the worker until it asks again */
+
+/* The data plane's handler for a worker's server; ctx is the worker. */
+mg_server_handler mg_gateway_handler(mg_worker *w);
 
 #endif
