@@ -1,0 +1,248 @@
+#include "gateway/attempt.h"
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "gateway/usage.h"
+
+#include <stdio.h>
+
+static const char *const failure_names[] = {"none",  "bad_request", "context_length", "auth",    "not_found",
+                                            "rate",  "quota",       "overloaded",     "content", "server"};
+
+const char *mg_failure_name(mg_failure f) { return failure_names[f]; }
+
+/* ---- what is sent ---------------------------------------------------------------------------------------------------- */
+
+static void out_method(void *ctx, mg_str method) {
+    mg_attempt *a = ctx;
+    a->method = mg_arena_dup(a->r->arena, method);
+}
+
+static void out_path(void *ctx, mg_str path) {
+    mg_attempt *a = ctx;
+    a->path = mg_arena_dup(a->r->arena, path);
+}
+
+static void out_header(void *ctx, mg_str name, mg_str value) {
+    mg_attempt *a = ctx;
+    if (a->n_headers == MG_ATTEMPT_HEADERS) return;
+    a->headers[a->n_headers++] = (mg_header){mg_arena_dup(a->r->arena, name), mg_arena_dup(a->r->arena, value)};
+}
+
+static void out_splice(void *ctx, size_t start, size_t end, mg_str replacement) {
+    mg_attempt *a = ctx;
+    mg_edits_replace(&a->edits, start, end, mg_arena_dup(a->r->arena, replacement));
+}
+
+static void out_write(void *ctx, mg_str bytes) {
+    mg_attempt *a = ctx;
+    mg_buf_str(&a->written, bytes);
+}
+
+/* What of the client's headers travels on; everything else stays here. */
+static const char *const passed_on[] = {"openai-beta", "traceparent", "tracestate"};
+
+static void add_own_headers(mg_attempt *a) {
+    mg_request *r = a->r;
+    static const mg_str agent = {"moongate/" MOONGATE_VERSION, sizeof("moongate/" MOONGATE_VERSION) - 1};
+    a->headers[a->n_headers++] = (mg_header){MG_STR("user-agent"), agent};
+    for (size_t i = 0; i < sizeof passed_on / sizeof passed_on[0]; i++) {
+        mg_str v = mg_exchange_header(r->x, mg_str_of(passed_on[i]));
+        if (v.p && a->n_headers < MG_ATTEMPT_HEADERS) a->headers[a->n_headers++] = (mg_header){mg_str_of(passed_on[i]), v};
+    }
+    for (size_t i = 0; i < r->n_extra_headers && a->n_headers < MG_ATTEMPT_HEADERS; i++) a->headers[a->n_headers++] = r->extra_headers[i];
+}
+
+static mg_provider_request provider_request(const mg_attempt *a) {
+    const mg_request *r = a->r;
+    return (mg_provider_request){.size = sizeof(mg_provider_request), .operation = r->operation, .model = a->target->model,
+                                 .stream = r->stream, .want_usage = r->stream, .api_key = a->target->provider->api_key,
+                                 .body = r->body, .root = r->root};
+}
+
+static mg_status encode(mg_attempt *a, mg_error *error) {
+    const mg_provider_out out = {sizeof out, a, out_method, out_path, out_header, out_splice, out_write};
+    mg_status st = mg_request_sync(a->r, error);
+    if (st != MG_OK) return st;
+    const mg_provider_request pr = provider_request(a);
+    a->method = MG_STR("POST");
+    mg_edits_init(&a->edits, a->r->arena);
+    a->written.max = MG_EMBEDDINGS_MAX;
+    add_own_headers(a);
+    st = a->ops->encode(a->self, &pr, &out, error);
+    if (st != MG_OK) return st == MG_DECLINED ? mg_fail(error, 400, "unsupported", "this provider does not offer the operation") : st;
+    a->body = a->written.n ? mg_buf_view(&a->written) : a->edits.n ? mg_edits_render(&a->edits, a->r->body) : a->r->body;
+    return MG_OK;
+}
+
+/* ---- what comes back ---------------------------------------------------------------------------------------------------- */
+
+static mg_str find_header(const mg_header *h, size_t n, const char *name) {
+    for (size_t i = 0; i < n; i++)
+        if (mg_str_is(h[i].name, name)) return h[i].value;
+    return (mg_str){0};
+}
+
+static void keep_headers(mg_attempt *a, const mg_header *h, size_t n) {
+    a->answer_headers = mg_arena_alloc(a->r->arena, (n ? n : 1) * sizeof *h);
+    a->n_answer_headers = n;
+    for (size_t i = 0; i < n; i++)
+        a->answer_headers[i] = (mg_header){mg_arena_dup(a->r->arena, h[i].name), mg_arena_dup(a->r->arena, h[i].value)};
+}
+
+static void on_head(void *arg, int status, const mg_header *h, size_t n) {
+    mg_attempt *a = arg;
+    bool ok = status >= 200 && status < 300;
+    a->status = status;
+    a->request_id = mg_arena_dup(a->r->arena, find_header(h, n, "x-request-id"));
+    if (!ok) keep_headers(a, h, n);
+    mg_str type = find_header(h, n, "content-type");
+    a->event_stream = ok && a->r->stream && type.n >= 17 && strncasecmp(type.p, "text/event-stream", 17) == 0;
+    if (a->event_stream) {
+        mg_sse_init(&a->sse, MG_EVENT_MAX);
+        return;
+    }
+    int64_t length = 0;
+    a->in.max = a->r->operation == MG_OP_EMBEDDINGS ? MG_EMBEDDINGS_MAX : MG_ANSWER_MAX;
+    if (mg_str_int(find_header(h, n, "content-length"), &length) && length > 0 && length < (1 << 20))
+        mg_buf_reserve(&a->in, (size_t)length + MG_JSON_PADDING); /* the hot path: one allocation, no growing */
+}
+
+static bool on_event(void *arg, const mg_sse_event *e) {
+    return mg_answer_frame(arg, e->raw, e->event, e->has_data ? e->data : (mg_str){0});
+}
+
+static void stop_call(mg_attempt *a) {
+    if (a->call) mg_upstream_cancel(a->call);
+    a->call = NULL;
+    a->over = true;
+}
+
+static void fail(mg_attempt *a, const char *kind, const char *message) {
+    stop_call(a);
+    snprintf(a->kind, sizeof a->kind, "%s", kind);
+    snprintf(a->message, sizeof a->message, "%s", message);
+    mg_pipeline_failed(a);
+}
+
+static void on_linger(void *arg) {
+    mg_attempt *a = arg;
+    a->linger = NULL;
+    stop_call(a); /* the terminator has come, the end of the body has not: the answer is whole all the same */
+    mg_pipeline_answered(a);
+}
+
+/* What was found in the frames is acted upon only after the framer has returned: ending the request frees both. */
+static void on_data(void *arg, mg_str bytes) {
+    mg_attempt *a = arg;
+    mg_error error = {0};
+    if (!a->event_stream) {
+        if (!mg_buf_str(&a->in, bytes)) fail(a, "too_large", "the answer is larger than the gateway holds");
+        return;
+    }
+    if (a->done_seen || a->bad_frame) return;
+    if (mg_sse_feed(&a->sse, bytes, on_event, a, &error) == MG_ERROR) {
+        fail(a, "too_large", error.text);
+    } else if (a->bad_frame) {
+        fail(a, a->kind, a->message);
+    } else {
+        if (a->done_seen && !a->linger) a->linger = mg_evloop_timer(a->r->worker->loop, 1000, on_linger, a);
+        mg_pipeline_progress(a);
+    }
+}
+
+static void on_done(void *arg, const mg_upstream_result *result) {
+    mg_attempt *a = arg;
+    a->call = NULL;
+    a->over = true;
+    mg_evloop_timer_cancel(a->r->worker->loop, a->linger);
+    a->linger = NULL;
+    /* Only the format's own terminator ends a stream; only framing ends a plain answer. */
+    if (a->event_stream ? a->done_seen : result->end == MG_UPSTREAM_COMPLETE && !result->close_delimited) {
+        mg_pipeline_answered(a);
+    } else if (result->end == MG_UPSTREAM_COMPLETE) {
+        fail(a, "truncated", "the answer ended before it was whole");
+    } else {
+        fail(a, mg_upstream_end_name(result->end), result->text);
+    }
+}
+
+static const mg_upstream_events upstream_events = {on_head, on_data, on_done};
+
+/* ---- starting ---------------------------------------------------------------------------------------------------------------- */
+
+static void send(mg_attempt *a) {
+    const mg_provider_use *p = a->target->provider;
+    mg_upstream_request q = {.method = a->method, .base_url = p->base_url, .path = a->path, .headers = a->headers,
+                             .n_headers = a->n_headers, .body = a->body, .timeouts = p->timeouts, .ca_file = p->ca_file,
+                             .max_body = a->r->stream ? 0 : MG_EMBEDDINGS_MAX};
+    if (a->target->total_ms) q.timeouts.total_ms = a->target->total_ms;
+    if (a->r->first_byte_ms) q.timeouts.first_byte_ms = a->r->first_byte_ms;
+    a->call = mg_upstream_start(a->r->worker->upstream, &q, &upstream_events, a);
+}
+
+/* A provider that answers by itself: each frame as if it had come from a vendor. */
+static void local_frame(void *ctx, const mg_event *e) {
+    mg_attempt *a = ctx;
+    if (!a->event_stream) {
+        mg_buf_str(&a->in, e->text);
+        return;
+    }
+    mg_str raw = mg_arena_printf(a->r->arena, "data: %.*s\n\n", MG_STR_ARG(e->text));
+    if (a->done_seen) return;
+    char *data = mg_arena_zalloc(a->r->arena, e->text.n + MG_JSON_PADDING); /* the parser reads ahead */
+    if (e->text.n) memcpy(data, e->text.p, e->text.n);
+    mg_answer_frame(a, raw, (mg_str){0}, mg_str_from(data, e->text.n));
+}
+
+static mg_status answer_locally(mg_attempt *a, mg_error *error) {
+    const mg_provider_request pr = provider_request(a);
+    const mg_sink frames = {sizeof frames, a, local_frame};
+    mg_status st = mg_request_sync(a->r, error);
+    if (st != MG_OK) return st;
+    a->status = 200;
+    a->event_stream = a->r->stream;
+    a->in.max = MG_ANSWER_MAX;
+    return a->ops->answer(a->self, &pr, &frames, error);
+}
+
+mg_status mg_attempt_start(mg_request *r, mg_error *error) {
+    mg_attempt *a = MG_ARENA_NEW(r->arena, mg_attempt);
+    a->r = r;
+    a->target = &r->targets[r->target_at];
+    a->ops = a->target->provider->ops;
+    a->retry_after_ms = -1;
+    a->started_us = mg_clock_mono_us();
+    a->no = ++r->attempt_no;
+    a->watch_text = r->reply_watched;
+    a->hold = r->reply_watched && r->reply_window;
+    a->held.max = a->window.max = MG_ANSWER_MAX;
+    mg_uuid7(a->id);
+    r->attempt = a;
+    a->self = mg_use_self(a->target->provider->use, r->worker->index, r->worker->loop, error);
+    if (!a->self) return MG_ERROR;
+    bool local = a->ops->answer != NULL;
+    mg_status st = local ? MG_OK : encode(a, error);
+    if (st == MG_OK) st = mg_usage_start(a, error);
+    if (st != MG_OK) return st;
+    if (!local) {
+        send(a);
+        return MG_AGAIN;
+    }
+    st = answer_locally(a, error);
+    a->over = true;
+    return st;
+}
+
+void mg_attempt_finish(mg_attempt *a) {
+    mg_buf_finish(&a->written);
+    mg_buf_finish(&a->in);
+    mg_buf_finish(&a->held);
+    mg_buf_finish(&a->window);
+    mg_sse_finish(&a->sse);
+    mg_evloop_timer_cancel(a->r->worker->loop, a->linger);
+    a->linger = NULL;
+}
+
+void mg_attempt_cancel(mg_attempt *a) { stop_call(a); }

@@ -1,0 +1,79 @@
+/* One attempt at a provider: what was sent, what came back, what it cost. Lives in the request's arena. */
+#ifndef MG_GATEWAY_ATTEMPT_H
+#define MG_GATEWAY_ATTEMPT_H
+
+#include "gateway/request.h"
+#include "net/sse.h"
+
+enum {
+    MG_ATTEMPT_HEADERS = 32,
+    MG_ANSWER_MAX = 8 << 20,     /* a plain answer that is held until its usage is known */
+    MG_EMBEDDINGS_MAX = 64 << 20, /* embeddings answers are large */
+    MG_EVENT_MAX = 4 << 20       /* one event of a stream */
+};
+
+struct mg_attempt {
+    mg_request *r;
+    const mg_target *target;
+    const mg_provider *ops;
+    void *self; /* the provider's instance on this worker */
+    char id[37];
+    int no;
+    mg_upstream_call *call; /* NULL: none under way */
+
+    /* what is sent */
+    mg_str method, path, body;
+    mg_header headers[MG_ATTEMPT_HEADERS];
+    size_t n_headers;
+    mg_edits edits;
+    mg_buf written;
+
+    /* what came back */
+    int status; /* 0: no head yet */
+    mg_header *answer_headers; /* copied for failures */
+    size_t n_answer_headers;
+    bool event_stream; /* the answer is a stream of events */
+    mg_sse sse;
+    mg_buf in; /* a plain body, or the body of a failure */
+    mg_buf held; /* frames that wait for a reply policy's verdict */
+    mg_buf window; /* their text */
+    mg_str last; /* the terminating frame, sent after usage is durable */
+    bool done_seen; /* the format's terminator has come */
+    bool over;      /* upstream has ended */
+    bool bad_frame;  /* the stream said that it failed, or is rubbish: kind and message say how */
+    bool hide_frame; /* the present frame is not for the client */
+    bool watch_text; /* a reply policy wants the text: `window` collects it */
+    bool hold;       /* frames wait in `held` for its verdict */
+    const mg_json *root; /* a plain answer, parsed */
+    mg_timer *linger;
+
+    mg_usage usage;
+    bool usage_known;
+    int64_t counted; /* output tokens by estimate, as they pass */
+    mg_str upstream_id, model, request_id;
+    uint64_t started_us, first_token_us;
+    mg_failure failure;
+    int64_t retry_after_ms;
+    char kind[24]; /* of failure: "rate", "timeout_idle", … */
+    char message[200];
+};
+
+/* Begins the next attempt at r->targets[r->target_at]. MG_AGAIN: under way; MG_OK: answered at once (a provider without a
+ * vendor); MG_ERROR: nothing was sent, the error says why. */
+mg_status mg_attempt_start(mg_request *r, mg_error *error);
+/* Ends what is under way without callbacks: the client has left. */
+void mg_attempt_cancel(mg_attempt *a);
+/* Frees what the arena does not hold. */
+void mg_attempt_finish(mg_attempt *a);
+const char *mg_failure_name(mg_failure f);
+
+/* One frame of a stream (gateway/answer.c): decoded, counted, passed on or held. False: no more frames are wanted. Never ends
+ * the request: what it finds is acted upon by mg_pipeline_progress. `data` is followed by MG_JSON_PADDING readable bytes. */
+bool mg_answer_frame(mg_attempt *a, mg_str raw, mg_str event, mg_str data);
+
+/* What the attempt tells the pipeline (gateway/pipeline.c). Each may end the request: the caller touches nothing after. */
+void mg_pipeline_progress(mg_attempt *a); /* frames were taken */
+void mg_pipeline_answered(mg_attempt *a); /* the answer is whole, whatever its status */
+void mg_pipeline_failed(mg_attempt *a);   /* it is not: a->kind says why */
+
+#endif

@@ -1,0 +1,469 @@
+/* The pipeline: the order in which a request is asked about, sent, answered. Each step either goes on, waits for an event
+ * (a policy's primitive, the store, upstream), or ends the request. */
+#include "gateway/answer.h"
+#include "gateway/limits.h"
+#include "gateway/refusal.h"
+#include "gateway/route.h"
+#include "gateway/tokens.h"
+#include "gateway/usage.h"
+
+#include <stdio.h>
+
+typedef enum step {
+    STEP_LIMITS, /* configured request limits */
+    STEP_ADMIT,
+    STEP_PROMPT,
+    STEP_SCREEN,
+    STEP_ROUTE,
+    STEP_ESTIMATE,
+    STEP_SPEND,
+    STEP_RESERVE,
+    STEP_DISPATCH,
+    STEP_UPSTREAM, /* an attempt is under way */
+    STEP_WINDOW,   /* a reply policy judges part of a stream */
+    STEP_FAILED,
+    STEP_ANSWERED,
+    STEP_REPLY,
+    STEP_DELIVER,
+    STEP_SETTLE
+} step;
+
+typedef enum next { GO, WAIT, OVER } next;
+
+/* Failures that another target, or another try, may not have. */
+enum {
+    FAILOVER = 1u << MG_FAIL_CONTEXT_LENGTH | 1u << MG_FAIL_AUTH | 1u << MG_FAIL_NOT_FOUND | 1u << MG_FAIL_RATE |
+               1u << MG_FAIL_QUOTA | 1u << MG_FAIL_OVERLOADED | 1u << MG_FAIL_SERVER,
+    RETRY = 1u << MG_FAIL_RATE | 1u << MG_FAIL_OVERLOADED | 1u << MG_FAIL_SERVER
+};
+
+static next go(mg_request *r, step s) {
+    r->step = s;
+    r->phase_begun = false;
+    return GO;
+}
+
+/* ---- policies ------------------------------------------------------------------------------------------------------------ */
+
+static next refuse_verdict(mg_request *r) {
+    const mg_verdict v = r->verdict;
+    mg_request_decide(r, mg_phase_name(r->phase), v.rule, "deny", "\"status\":%d", v.status ? v.status : 403);
+    mg_refuse(r, v.status ? v.status : 403, v.code.n ? v.code : MG_STR("policy_denied"),
+              v.message.n ? v.message : MG_STR("The request was refused by policy."), v.retry_after_ms, MG_OUTCOME_DENIED);
+    return OVER;
+}
+
+static next answer_verdict(mg_request *r) {
+    const mg_verdict v = r->verdict;
+    mg_exchange *x = r->x;
+    mg_header h[MG_ANSWER_HEADERS];
+    mg_request_decide(r, mg_phase_name(r->phase), v.rule, "answer", "\"bytes\":%zu", v.text.n);
+    mg_str body = mg_answer_synthesize(r, v.text, v.finish_reason.n ? v.finish_reason : MG_STR("stop"));
+    r->outcome = MG_OUTCOME_OK;
+    r->status = 200;
+    mg_str type = r->stream ? MG_STR("text/event-stream; charset=utf-8") : MG_STR("application/json");
+    size_t n = mg_answer_headers(r, type, true, h);
+    mg_request_end(r);
+    mg_exchange_reply(x, 200, h, n, body);
+    return OVER;
+}
+
+static void on_queue_timer(void *arg) {
+    mg_request *r = arg;
+    r->timer = NULL;
+    mg_pipeline_run(r);
+}
+
+/* The phase is asked again now and then until it lets the request through or the wait is over. */
+static next queue_verdict(mg_request *r) {
+    uint64_t now = mg_evloop_now(r->worker->loop);
+    int64_t wait = r->verdict.max_wait_ms > 0 ? r->verdict.max_wait_ms : 0;
+    if (!r->queue_until) {
+        r->queue_until = now + (uint64_t)(wait < 600000 ? wait : 600000);
+        mg_request_decide(r, mg_phase_name(r->phase), r->verdict.rule, "queue", "\"max_wait_ms\":%lld", (long long)wait);
+    }
+    if (now >= r->queue_until) {
+        mg_refuse(r, 429, MG_STR("rate_limit_exceeded"), MG_STR("The request waited in the queue as long as it may and was not admitted."),
+                  1000, MG_OUTCOME_DENIED);
+        return OVER;
+    }
+    uint64_t left = r->queue_until - now;
+    r->phase_begun = false;
+    r->timer = mg_evloop_timer(r->worker->loop, left < 100 ? left : 100, on_queue_timer, r);
+    return WAIT;
+}
+
+/* Asks the policies of a phase. GO: nobody objects. */
+static next ask(mg_request *r, mg_phase phase) {
+    const mg_policy_runner *p = &r->worker->policy;
+    if (!r->phase_begun) {
+        if (!r->policies || !p->has(p->ctx, r->policies, r->org->id, phase)) return GO;
+        r->phase = phase;
+        r->verdict = (mg_verdict){.retry_after_ms = -1};
+        r->phase_begun = true;
+    }
+    r->asking = true;
+    mg_run run = p->run(p->ctx, r, phase);
+    if (run == MG_RUN_WAIT) return WAIT;
+    r->asking = false;
+    return GO;
+}
+
+static next ask_phase(mg_request *r, mg_phase phase, step after) {
+    if (r->timer) return WAIT; /* queued */
+    if (ask(r, phase) == WAIT) return WAIT;
+    if (!r->phase_begun) return go(r, after);
+    switch (r->verdict.kind) {
+    case MG_VERDICT_DENY: return refuse_verdict(r);
+    case MG_VERDICT_ANSWER: return answer_verdict(r);
+    case MG_VERDICT_QUEUE: return queue_verdict(r);
+    case MG_VERDICT_NONE: break;
+    }
+    r->queue_until = 0;
+    return go(r, after);
+}
+
+/* ---- limits ----------------------------------------------------------------------------------------------------------------- */
+
+static void on_taken(void *arg, bool ok, uint64_t wait_ms, const mg_error *error) {
+    mg_request *r = arg;
+    r->take_done = true;
+    r->take_ok = ok;
+    r->take_wait_ms = wait_ms;
+    if (error) r->take_error = *error;
+    if (!r->taking) mg_pipeline_run(r); /* else the step that asked is on the stack and looks by itself */
+}
+
+static next refuse_limit(mg_request *r) {
+    if (r->take_error.text[0]) {
+        mg_refuse_error(r, &r->take_error, MG_OUTCOME_DENIED);
+    } else if (r->budget_refused) {
+        mg_refuse(r, 429, MG_STR("insufficient_quota"), MG_STR("The budget of the organization is used up, or what is left of it does not cover the most "
+                  "that this request can cost. Ask for fewer tokens (max_tokens), or ask the operator."), -1, MG_OUTCOME_DENIED);
+    } else {
+        bool never = r->take_wait_ms == UINT64_MAX;
+        mg_refuse(r, 429, MG_STR("rate_limit_exceeded"), never ? MG_STR("The request alone is larger than a rate limit allows.")
+                  : mg_arena_printf(r->arena, "Rate limit reached. Try again in %.3f s.", (double)r->take_wait_ms / 1000),
+                  never ? -1 : (int64_t)r->take_wait_ms, MG_OUTCOME_DENIED);
+    }
+    return OVER;
+}
+
+static next step_limits(mg_request *r) {
+    if (!r->phase_begun) {
+        r->phase_begun = true;
+        r->take_done = false;
+        if (!r->org->n_limits) return go(r, STEP_ADMIT);
+        r->taking = true;
+        mg_limits_take(r, r->org->limits, r->org->n_limits, on_taken, r);
+        r->taking = false;
+    }
+    if (!r->take_done) return WAIT;
+    return r->take_ok ? go(r, STEP_ADMIT) : refuse_limit(r);
+}
+
+/* The most that the request can cost. A token is at least one byte, so the body's bound is the input's. */
+static next step_estimate(mg_request *r) {
+    mg_error error;
+    if (mg_request_sync(r, &error) != MG_OK) {
+        mg_refuse_error(r, &error, MG_OUTCOME_DENIED);
+        return OVER;
+    }
+    mg_route_order(r);
+    const mg_json *max = mg_json_get(r->root, MG_STR("max_completion_tokens"));
+    if (!max) max = mg_json_get(r->root, MG_STR("max_tokens"));
+    int64_t n = mg_json_int(mg_json_get(r->root, MG_STR("n")), 1);
+    int64_t output = mg_json_int(max, -1);
+    mg_usage most = {.size = sizeof most, .input = mg_tokens_bound(r->root, r->body.n)};
+    r->cost_max_nano = 0;
+    for (size_t i = 0; i < r->n_targets; i++) {
+        const mg_price *price = mg_target_price(r->snapshot, &r->targets[i]);
+        bool known;
+        int64_t ceiling = output >= 0 ? output : price && price->max_output ? price->max_output : 4096;
+        most.output = r->operation == MG_OP_CHAT ? ceiling * (n > 0 ? n : 1) : 0;
+        int64_t cost = mg_usage_cost(r->snapshot, &r->targets[i], &most, &known);
+        if (cost > r->cost_max_nano) r->cost_max_nano = cost;
+        if (i == 0) r->tokens_max_output = most.output;
+    }
+    r->tokens_input = (int64_t)(r->body.n / 4 + 1);
+    return go(r, STEP_SPEND);
+}
+
+static next step_reserve(mg_request *r) {
+    if (!r->phase_begun) {
+        r->phase_begun = true;
+        r->take_done = false;
+        r->taking = true;
+        mg_limits_reserve(r, on_taken, r);
+        r->taking = false;
+    }
+    if (!r->take_done) return WAIT;
+    return r->take_ok ? go(r, STEP_DISPATCH) : refuse_limit(r);
+}
+
+/* ---- attempts ------------------------------------------------------------------------------------------------------------------- */
+
+static void watch_reply(mg_request *r) {
+    const mg_policy_runner *p = &r->worker->policy;
+    r->reply_watched = r->stream && r->policies && p->has(p->ctx, r->policies, r->org->id, MG_PHASE_REPLY);
+    if (r->reply_watched) r->reply_window = p->window(p->ctx, r->policies, r->org->id);
+}
+
+static next step_dispatch(mg_request *r) {
+    mg_error error = {0};
+    watch_reply(r);
+    r->step = STEP_UPSTREAM;
+    switch (mg_attempt_start(r, &error)) {
+    case MG_AGAIN: return WAIT;
+    case MG_OK: return go(r, STEP_ANSWERED); /* answered on the spot */
+    default: break;
+    }
+    mg_request_decide(r, "route", r->targets[r->target_at].name, "skip", "\"status\":%d", error.http);
+    if (r->target_at + 1 < r->n_targets && error.http != 503) {
+        r->target_at++;
+        mg_attempt_finish(r->attempt);
+        return go(r, STEP_DISPATCH);
+    }
+    mg_refuse_error(r, &error, MG_OUTCOME_ERROR);
+    return OVER;
+}
+
+static void classify(mg_attempt *a) {
+    const mg_frame frame = {sizeof frame, a->r->operation, false, a->status, {0}, mg_buf_view(&a->in), a->root};
+    mg_classification c = {.size = sizeof c, .retry_after_ms = -1};
+    a->ops->classify(a->self, &frame, a->answer_headers, a->n_answer_headers, &c);
+    a->failure = c.failure == MG_FAIL_NONE ? MG_FAIL_SERVER : c.failure;
+    a->retry_after_ms = c.retry_after_ms;
+    snprintf(a->kind, sizeof a->kind, "%s", mg_failure_name(a->failure));
+}
+
+/* The vendor's own error body goes to the client where it is about the client's request; what concerns our account with the
+ * vendor, or its troubles, is ours to say. */
+static next relay_failure(mg_request *r, mg_attempt *a) {
+    mg_exchange *x = r->x;
+    mg_header h[MG_ANSWER_HEADERS + 2];
+    r->outcome = MG_OUTCOME_ERROR;
+    r->status = a->status;
+    int status = a->status;
+    size_t n = mg_answer_headers(r, MG_STR("application/json"), false, h);
+    mg_str body = mg_arena_dup(r->arena, mg_buf_view(&a->in));
+    mg_request_end(r);
+    mg_exchange_reply(x, status, h, n, body);
+    return OVER;
+}
+
+static next refuse_failure(mg_request *r, mg_attempt *a) {
+    const mg_str provider = a->target->provider->name;
+    mg_outcome outcome = strncmp(a->kind, "timeout", 7) == 0 ? MG_OUTCOME_TIMEOUT : MG_OUTCOME_ERROR;
+    if (outcome == MG_OUTCOME_TIMEOUT)
+        mg_refuse(r, 504, MG_STR("upstream_timeout"), mg_arena_printf(r->arena, "The provider '%.*s' took too long to answer.", MG_STR_ARG(provider)), -1, outcome);
+    else if (a->failure == MG_FAIL_RATE)
+        mg_refuse(r, 429, MG_STR("rate_limit_exceeded"), mg_arena_printf(r->arena, "The provider '%.*s' limits our rate.", MG_STR_ARG(provider)),
+                  a->retry_after_ms >= 0 ? a->retry_after_ms : 1000, outcome);
+    else if (a->failure == MG_FAIL_OVERLOADED)
+        mg_refuse(r, 503, MG_STR("overloaded"), mg_arena_printf(r->arena, "The provider '%.*s' is overloaded.", MG_STR_ARG(provider)),
+                  a->retry_after_ms >= 0 ? a->retry_after_ms : 1000, outcome);
+    else if (a->failure == MG_FAIL_AUTH || a->failure == MG_FAIL_QUOTA)
+        mg_refuse(r, 502, MG_STR("upstream_refused"), mg_arena_printf(r->arena, "The provider '%.*s' refuses the gateway's account (%s): the operator has to mend it.",
+                  MG_STR_ARG(provider), a->failure == MG_FAIL_AUTH ? "credentials" : "out of quota"), -1, outcome);
+    else
+        mg_refuse(r, 502, MG_STR("upstream_error"), mg_arena_printf(r->arena, "The provider '%.*s' failed (%s).", MG_STR_ARG(provider), a->kind), -1, outcome);
+    return OVER;
+}
+
+static bool about_the_request(const mg_attempt *a) {
+    return a->root && (a->failure == MG_FAIL_BAD_REQUEST || a->failure == MG_FAIL_CONTEXT_LENGTH || a->failure == MG_FAIL_CONTENT ||
+                       a->failure == MG_FAIL_NOT_FOUND);
+}
+
+static bool try_again(mg_request *r, mg_attempt *a) {
+    uint32_t retry_on = r->retry_on ? r->retry_on : (uint32_t)RETRY;
+    if (r->committed || r->attempt_no >= 16) return false;
+    bool transport = a->failure == MG_FAIL_NONE; /* refused, reset, timeout, rubbish: no answer to classify */
+    if (r->retries_here < r->max_retries && (transport || retry_on & 1u << a->failure)) {
+        r->retries_here++;
+        return true;
+    }
+    if (r->target_at + 1 >= r->n_targets || !(transport || FAILOVER & 1u << a->failure)) return false;
+    r->target_at++;
+    r->retries_here = 0;
+    return true;
+}
+
+static next step_failed(mg_request *r) {
+    mg_attempt *a = r->attempt;
+    if (r->asking) { /* a reply policy waits for something: its verdict is of no use any more */
+        r->worker->policy.cancel(r->worker->policy.ctx, r);
+        r->asking = false;
+    }
+    if (try_again(r, a)) {
+        mg_request_decide(r, "route", MG_STR("failover"), "route", "\"kind\":\"%s\",\"status\":%d,\"attempt\":%d", a->kind, a->status, a->no);
+        mg_usage_failed(a);
+        mg_attempt_finish(a);
+        r->attempt = NULL;
+        return go(r, STEP_DISPATCH);
+    }
+    snprintf(r->error_kind, sizeof r->error_kind, "%s", a->kind);
+    if (!r->committed && about_the_request(a)) return relay_failure(r, a);
+    return refuse_failure(r, a);
+}
+
+void mg_pipeline_failed(mg_attempt *a) {
+    a->r->step = STEP_FAILED;
+    mg_pipeline_run(a->r);
+}
+
+/* ---- the answer ---------------------------------------------------------------------------------------------------------------------- */
+
+void mg_pipeline_answered(mg_attempt *a) {
+    mg_request *r = a->r;
+    if (r->step == STEP_WINDOW) return; /* it goes on from there when the policy has spoken */
+    r->step = STEP_ANSWERED;
+    mg_pipeline_run(r);
+}
+
+static next step_answered(mg_request *r) {
+    mg_attempt *a = r->attempt;
+    mg_error error = {0};
+    if (a->event_stream) return a->bad_frame ? go(r, STEP_FAILED) : go(r, STEP_REPLY);
+    mg_status st = mg_answer_decode(a, &error);
+    if (a->status < 200 || a->status >= 300) {
+        classify(a);
+        return go(r, STEP_FAILED);
+    }
+    if (st != MG_OK || r->stream) {
+        snprintf(a->kind, sizeof a->kind, "protocol");
+        return go(r, STEP_FAILED);
+    }
+    return go(r, STEP_REPLY);
+}
+
+/* Frames came in: is there enough text for a reply policy to judge? */
+void mg_pipeline_progress(mg_attempt *a) {
+    mg_request *r = a->r;
+    if (r->step != STEP_UPSTREAM || !a->hold || a->window.n < r->reply_window) return;
+    go(r, STEP_WINDOW);
+    mg_pipeline_run(r);
+}
+
+static next step_window(mg_request *r) {
+    mg_attempt *a = r->attempt;
+    if (!r->phase_begun) {
+        r->text = mg_arena_dup(r->arena, mg_buf_view(&a->window));
+        r->final = false;
+        r->window_held = a->held.n;
+        mg_buf_clear(&a->window);
+    }
+    if (ask(r, MG_PHASE_REPLY) == WAIT) return WAIT;
+    if (r->phase_begun && r->verdict.kind != MG_VERDICT_NONE) return refuse_verdict(r);
+    mg_answer_release(a, r->window_held);
+    if (a->over) return go(r, a->done_seen ? STEP_ANSWERED : STEP_FAILED);
+    go(r, STEP_UPSTREAM);
+    return WAIT;
+}
+
+static next step_reply(mg_request *r) {
+    mg_attempt *a = r->attempt;
+    size_t choices = r->stream ? 1 : mg_answer_choices(a);
+    while (r->reply_choice < choices) {
+        if (!r->phase_begun) {
+            r->text = r->stream ? mg_buf_view(&a->window) : mg_answer_text(a, r->reply_choice);
+            r->final = true;
+            r->reply_replaced = false;
+        }
+        if (ask(r, MG_PHASE_REPLY) == WAIT) return WAIT;
+        if (!r->phase_begun) break; /* no policy has the phase */
+        if (r->verdict.kind != MG_VERDICT_NONE) return refuse_verdict(r);
+        if (r->reply_replaced) mg_answer_replace_text(a, r->reply_choice, r->reply_replacement);
+        r->reply_choice++;
+        r->phase_begun = false;
+    }
+    return go(r, STEP_DELIVER);
+}
+
+/* Usage is settled and durable here, before the last byte goes out in STEP_SETTLE. */
+static next step_deliver(mg_request *r) {
+    r->outcome = MG_OUTCOME_OK;
+    if (!r->status) r->status = 200;
+    if (r->stream) {
+        mg_answer_commit(r);
+        mg_answer_release(r->attempt, r->attempt->held.n);
+    }
+    mg_usage_settle(r);
+    return go(r, STEP_SETTLE);
+}
+
+static next step_settle(mg_request *r) {
+    mg_exchange *x = r->x;
+    mg_header h[MG_ANSWER_HEADERS];
+    if (ask(r, MG_PHASE_SETTLE) == WAIT) return WAIT;
+    r->settle_asked = true;
+    if (r->stream) {
+        mg_str last = r->attempt->last;
+        mg_request_end(r);
+        mg_exchange_write(x, last);
+        mg_exchange_end(x);
+        return OVER;
+    }
+    size_t n = mg_answer_headers(r, MG_STR("application/json"), true, h);
+    mg_str body = mg_answer_body(r->attempt);
+    mg_buf in = r->attempt->in; /* outlives the request for one call: it may be what is sent */
+    r->attempt->in = (mg_buf){0};
+    mg_request_end(r);
+    mg_exchange_reply(x, 200, h, n, body);
+    mg_buf_finish(&in);
+    return OVER;
+}
+
+/* For requests that end before an answer: what waits in a settle policy then is cut short, since the client is not. */
+void mg_pipeline_settle(mg_request *r) {
+    const mg_policy_runner *p = &r->worker->policy;
+    if (r->asking) p->cancel(p->ctx, r);
+    r->asking = r->phase_begun = false;
+    if (r->settle_asked || !r->org || !r->root) return;
+    r->settle_asked = true;
+    if (ask(r, MG_PHASE_SETTLE) == WAIT) p->cancel(p->ctx, r);
+    r->asking = false;
+}
+
+/* ---- running ---------------------------------------------------------------------------------------------------------------------------- */
+
+static next run_step(mg_request *r) {
+    switch ((step)r->step) {
+    case STEP_LIMITS: return step_limits(r);
+    case STEP_ADMIT: return ask_phase(r, MG_PHASE_ADMIT, STEP_PROMPT);
+    case STEP_PROMPT: return ask_phase(r, MG_PHASE_PROMPT, STEP_SCREEN);
+    case STEP_SCREEN: return ask_phase(r, MG_PHASE_SCREEN, STEP_ROUTE);
+    case STEP_ROUTE: return ask_phase(r, MG_PHASE_ROUTE, STEP_ESTIMATE);
+    case STEP_ESTIMATE: return step_estimate(r);
+    case STEP_SPEND: return ask_phase(r, MG_PHASE_SPEND, STEP_RESERVE);
+    case STEP_RESERVE: return step_reserve(r);
+    case STEP_DISPATCH: return step_dispatch(r);
+    case STEP_UPSTREAM: return WAIT;
+    case STEP_WINDOW: return step_window(r);
+    case STEP_FAILED: return step_failed(r);
+    case STEP_ANSWERED: return step_answered(r);
+    case STEP_REPLY: return step_reply(r);
+    case STEP_DELIVER: return step_deliver(r);
+    case STEP_SETTLE: return step_settle(r);
+    }
+    return WAIT;
+}
+
+void mg_pipeline_run(mg_request *r) {
+    if (r->running) { /* something completed at once, below on this stack */
+        r->resumed = true;
+        return;
+    }
+    r->running = true;
+    next n;
+    do {
+        r->resumed = false;
+        do n = run_step(r);
+        while (n == GO);
+        if (n == OVER) return; /* the request is gone */
+    } while (r->resumed);
+    r->running = false;
+}
+
+void mg_request_resume(mg_request *r) { mg_pipeline_run(r); }

@@ -1,0 +1,145 @@
+#include "gateway/route.h"
+
+#include "base/hash.h"
+
+/* A vendor's prices stand under the plugin's name; a compatible server (ollama, …) may use the vendor's model names. */
+static mg_str vendor_of(const mg_provider_use *p) { return mg_str_of(mg_use_plugin(p->use)->name); }
+
+const mg_price *mg_target_price(const mg_snapshot *s, const mg_target *t) {
+    const mg_price *price = mg_prices_find(s->prices, t->provider->name, t->model);
+    return price ? price : mg_prices_find(s->prices, vendor_of(t->provider), t->model);
+}
+
+static mg_target *one_target(mg_request *r, const mg_provider_use *p, mg_str model) {
+    mg_target *t = MG_ARENA_NEW(r->arena, mg_target);
+    t->provider = p;
+    t->model = model;
+    t->name = mg_arena_printf(r->arena, MG_STR_FMT "/" MG_STR_FMT, MG_STR_ARG(p->name), MG_STR_ARG(model));
+    t->weight = 1;
+    return t;
+}
+
+/* The first provider of the vendor whose price table holds the bare name; a provider of the vendor's own name first. */
+static const mg_provider_use *provider_of_model(const mg_snapshot *s, mg_str model) {
+    for (size_t i = 0; i < s->n_providers; i++) {
+        const mg_provider_use *p = &s->providers[i];
+        if (mg_prices_find(s->prices, p->name, model)) return p;
+    }
+    for (size_t i = 0; i < s->n_providers; i++) {
+        const mg_provider_use *p = &s->providers[i];
+        if (mg_prices_find(s->prices, vendor_of(p), model)) return p;
+    }
+    return NULL;
+}
+
+mg_status mg_route_resolve(mg_request *r, mg_str name, mg_target **targets, size_t *n, mg_strategy *strategy,
+                           mg_error *error) {
+    const mg_snapshot *s = r->snapshot;
+    const mg_model *m = mg_snapshot_model(s, name);
+    if (m) {
+        *targets = m->targets;
+        *n = m->n_targets;
+        *strategy = m->strategy;
+        return MG_OK;
+    }
+    *n = 1;
+    *strategy = MG_STRATEGY_ORDER;
+    size_t slash = mg_str_find(name, '/');
+    const mg_provider_use *p = slash < name.n ? mg_snapshot_provider(s, mg_str_from(name.p, slash)) : NULL;
+    if (p && slash + 1 < name.n) {
+        *targets = one_target(r, p, mg_str_skip(name, slash + 1));
+        return MG_OK;
+    }
+    p = provider_of_model(s, name);
+    if (p) {
+        *targets = one_target(r, p, name);
+        return MG_OK;
+    }
+    *n = 0;
+    return mg_fail(error, 404, "model_not_found",
+                   "The model '%.*s' does not exist here: it is neither in the model table, nor 'provider/model' of a "
+                   "configured provider, nor a model of theirs that the price table knows. GET /v1/models lists what there is.",
+                   (int)(name.n < 120 ? name.n : 120), name.p ? name.p : "");
+}
+
+static bool any_glob(const mg_str *globs, size_t n, mg_str target, mg_str asked) {
+    if (n == 0) return true;
+    for (size_t i = 0; i < n; i++)
+        if (mg_str_glob(globs[i], target) || mg_str_glob(globs[i], asked)) return true;
+    return false;
+}
+
+bool mg_route_allowed(const mg_org *org, const mg_virtual_key *key, mg_str target, mg_str asked) {
+    return any_glob(org->models, org->n_models, target, asked) &&
+           (!key || any_glob(key->models, key->n_models, target, asked));
+}
+
+static mg_status keep_allowed(mg_request *r, mg_target *from, size_t n, mg_str asked, mg_error *error) {
+    mg_target *kept = mg_arena_alloc(r->arena, (n ? n : 1) * sizeof *kept);
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++)
+        if (mg_route_allowed(r->org, r->key, from[i].name, asked)) kept[k++] = from[i];
+    if (!k)
+        return mg_fail(error, 403, "model_not_allowed", "This key may not use the model '%.*s'.",
+                       (int)(asked.n < 120 ? asked.n : 120), asked.p ? asked.p : "");
+    r->targets = kept;
+    r->n_targets = k;
+    return MG_OK;
+}
+
+mg_status mg_route_model(mg_request *r, mg_str name, mg_error *error) {
+    mg_target *targets;
+    size_t n;
+    mg_strategy strategy;
+    mg_status st = mg_route_resolve(r, name, &targets, &n, &strategy, error);
+    if (st != MG_OK) return st;
+    st = keep_allowed(r, targets, n, name, error);
+    if (st != MG_OK) return st;
+    r->model = name;
+    r->strategy = strategy;
+    r->target_at = 0;
+    return MG_OK;
+}
+
+mg_status mg_request_set_model(mg_request *r, mg_str name, mg_error *error) {
+    return mg_route_model(r, mg_arena_dup(r->arena, name), error);
+}
+
+mg_status mg_request_set_targets(mg_request *r, const mg_str *names, size_t n, mg_error *error) {
+    mg_target *all = mg_arena_alloc(r->arena, (n ? n : 1) * 4 * sizeof *all);
+    size_t total = 0;
+    if (!n) return mg_fail(error, 500, "policy_failed", "targets{} is empty");
+    for (size_t i = 0; i < n && total < n * 4; i++) {
+        mg_target *t;
+        size_t k;
+        mg_strategy strategy;
+        mg_str name = mg_arena_dup(r->arena, names[i]);
+        mg_status st = mg_route_resolve(r, name, &t, &k, &strategy, error);
+        if (st != MG_OK) return st;
+        for (size_t j = 0; j < k && total < n * 4; j++) all[total++] = t[j];
+    }
+    r->strategy = MG_STRATEGY_ORDER;
+    r->target_at = 0;
+    return keep_allowed(r, all, total, r->model, error);
+}
+
+bool mg_request_targets_match(const mg_request *r, mg_str glob) {
+    if (mg_str_glob(glob, r->model)) return true;
+    for (size_t i = 0; i < r->n_targets; i++)
+        if (mg_str_glob(glob, r->targets[i].name)) return true;
+    return false;
+}
+
+void mg_route_order(mg_request *r) {
+    double sum = 0;
+    uint32_t draw;
+    if (r->strategy != MG_STRATEGY_WEIGHTED || r->n_targets < 2) return;
+    for (size_t i = 0; i < r->n_targets; i++) sum += r->targets[i].weight;
+    mg_random(&draw, sizeof draw);
+    double at = sum * (draw / 4294967296.0);
+    size_t pick = 0;
+    while (pick + 1 < r->n_targets && (at -= r->targets[pick].weight) >= 0) pick++;
+    mg_target t = r->targets[pick];
+    memmove(r->targets + 1, r->targets, pick * sizeof *r->targets);
+    r->targets[0] = t;
+}
