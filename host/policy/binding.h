@@ -21,10 +21,12 @@ typedef struct mg_lua_function {
     const char *doc;
 } mg_lua_function;
 
-typedef struct mg_lua_field { /* a field of req, res, req.key, …, for the manual; read by the class's __index */
+typedef struct mg_lua_field { /* a field of req, res, req.key, … */
     const char *name;
     const char *type; /* LuaLS type */
     const char *doc;
+    /* Pushes its value, for objects (policy/object.h); NULL in classes of plain tables. */
+    void (*get)(lua_State *L, mg_request *r, const void *object);
 } mg_lua_field;
 
 typedef struct mg_lua_module {
