@@ -1,0 +1,202 @@
+/* Payment card numbers: 12 to 19 digits, whole or in the groups that cards are printed in, of a known issuer's range and
+ * length, with a correct check digit (Luhn), and not a part of a longer number. */
+#include "scan.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum {
+    FEWEST = 12, /* Maestro; all others have 13 or more */
+    MOST = 19
+};
+
+/* (?<!…) and (?!…) only keep the pattern from starting inside a group; the validator sees the text around the window. */
+const char mg_pii_card_pattern[] =
+    "(?<![0-9]) (?:"
+    "  [0-9]{4}([ -])(?: [0-9]{4}\\g1 [0-9]{4}\\g1 [0-9]{4} (?: \\g1 [0-9]{1,3} )?+ (?![0-9])"
+    "                  | [0-9]{4}\\g1 [0-9]{4}\\g1 [0-9]{1,3} (?![0-9])"
+    "                  | [0-9]{6}\\g1 [0-9]{4,5} (?![0-9])"
+    "                  | [0-9]{4}\\g1 [0-9]{4,5} (?![0-9])"
+    "                  | [0-9]{3}\\g1 [0-9]{3}\\g1 [0-9]{3} (?![0-9]) )"
+    "| [0-9]{6}[ -][0-9]{6,13} (?![0-9])"
+    "| [0-9]{8}[ -][0-9]{8} (?![0-9])"
+    "| [0-9]{12,19} (?![0-9]) )";
+
+static bool is_digit(char c) { return (unsigned char)(c - '0') < 10; }
+static bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
+static bool is_separator(char c) { return c == ' ' || c == '-'; }
+
+/* The first digit at or behind `at`, eight bytes at a time; text.n if there is none. */
+static size_t find_digit(mg_str text, size_t at) {
+    const uint64_t low = 0x7f7f7f7f7f7f7f7full, add = 0x7676767676767676ull;
+    for (; at + 8 <= text.n; at += 8) {
+        uint64_t word;
+        memcpy(&word, text.p + at, 8);
+        word ^= 0x3030303030303030ull;                           /* a digit is below 10 now */
+        if ((((word & low) + add) | word | low) != UINT64_MAX) break; /* some byte without its high bit */
+    }
+    while (at < text.n && !is_digit(text.p[at])) at++;
+    return at;
+}
+
+/* A window is a run of digits with at most one space or dash between two of them. */
+bool mg_pii_card_gate(mg_str text, size_t *at, mg_pii_window *window) {
+    while (*at < text.n) {
+        size_t start = find_digit(text, *at), end = start, digits = 0;
+        for (; end < text.n; end++) {
+            if (is_digit(text.p[end]))
+                digits++;
+            else if (!is_separator(text.p[end]) || end + 1 == text.n || !is_digit(text.p[end + 1]))
+                break;
+        }
+        *at = end;
+        if (digits < FEWEST) continue;
+        *window = (mg_pii_window){start, end};
+        return true;
+    }
+    return false;
+}
+
+static bool luhn(const char *digits, size_t n) {
+    unsigned sum = 0;
+    bool same = true;
+    for (size_t i = 0; i < n; i++) {
+        unsigned d = (unsigned)(digits[n - 1 - i] - '0') << (i & 1);
+        sum += d > 9 ? d - 9 : d;
+        same = same && digits[i] == digits[0];
+    }
+    return sum % 10 == 0 && !same;
+}
+
+/* Issuers: the first six digits from `low` to `high`, and which lengths there are (bit n: n digits). */
+#define LENGTH(n) (1u << (n))
+#define LENGTHS(from, to) ((1u << ((to) + 1)) - (1u << (from)))
+
+typedef struct issuer {
+    unsigned low, high;
+    uint32_t lengths;
+} issuer;
+
+static const issuer issuers[] = {
+    {400000, 499999, LENGTH(13) | LENGTH(16) | LENGTH(19)}, /* Visa */
+    {510000, 559999, LENGTH(16)},                           /* Mastercard */
+    {222100, 272099, LENGTH(16)},                           /* Mastercard, 2-series */
+    {340000, 349999, LENGTH(15)},                           /* American Express */
+    {370000, 379999, LENGTH(15)},
+    {601100, 601199, LENGTHS(16, 19)}, /* Discover */
+    {644000, 659999, LENGTHS(16, 19)},
+    {300000, 305999, LENGTH(14) | LENGTHS(16, 19)}, /* Diners Club */
+    {309500, 309599, LENGTH(14) | LENGTHS(16, 19)},
+    {360000, 369999, LENGTHS(14, 19)},
+    {380000, 399999, LENGTH(14) | LENGTHS(16, 19)},
+    {352800, 358999, LENGTHS(16, 19)}, /* JCB */
+    {180000, 180099, LENGTH(15)},
+    {213100, 213199, LENGTH(15)},
+    {620000, 629999, LENGTHS(16, 19)}, /* UnionPay */
+    {810000, 817199, LENGTHS(16, 19)},
+    {501800, 501899, LENGTHS(12, 19)}, /* Maestro: short numbers only where they were issued */
+    {502000, 502099, LENGTHS(12, 19)},
+    {503800, 503899, LENGTHS(12, 19)},
+    {589300, 589399, LENGTHS(12, 19)},
+    {630400, 630499, LENGTHS(12, 19)},
+    {675900, 675999, LENGTHS(12, 19)},
+    {676100, 676399, LENGTHS(12, 19)},
+    {500000, 509999, LENGTHS(16, 19)},
+    {560000, 589999, LENGTHS(16, 19)},
+    {630000, 639999, LENGTHS(16, 19)},
+    {670000, 679999, LENGTHS(16, 19)},
+};
+
+static bool is_issued(const char *digits, size_t n) {
+    unsigned prefix = 0;
+    for (size_t i = 0; i < 6; i++) prefix = prefix * 10 + (unsigned)(digits[i] - '0');
+    for (size_t i = 0; i < sizeof issuers / sizeof issuers[0]; i++)
+        if (prefix >= issuers[i].low && prefix <= issuers[i].high && (issuers[i].lengths & LENGTH(n))) return true;
+    return false;
+}
+
+/* UATP's range is every number of 15 digits that begins with 1: too wide unless the text speaks of a card. */
+static bool is_travel_card(mg_str text, size_t start, const char *digits, size_t n) {
+    if (n != 15 || digits[0] != '1') return false;
+    size_t from = start > 32 ? start - 32 : 0;
+    for (size_t i = from; i + 4 <= start; i++)
+        if (strncasecmp(text.p + i, "card", 4) == 0 || strncasecmp(text.p + i, "uatp", 4) == 0) return true;
+    return false;
+}
+
+/* Whether the four characters in front, and those in front of them, lead to an IBAN's "DE89". */
+static bool is_in_iban(mg_str text, size_t start) {
+    for (int groups = 0; groups < 7 && start >= 5 && text.p[start - 1] == ' '; groups++) {
+        const char *g = text.p + start - 5;
+        for (int i = 0; i < 4; i++)
+            if (!is_digit(g[i]) && !is_upper(g[i])) return false;
+        if (is_upper(g[0]) && is_upper(g[1]) && is_digit(g[2]) && is_digit(g[3])) return true;
+        start -= 5;
+    }
+    return false;
+}
+
+static bool is_token(char c) { return is_digit(c) || is_upper((char)(c & ~0x20)) || c == '_'; }
+
+/* A security code: three digits that end the number. */
+static bool is_code(mg_str text, size_t at) {
+    size_t n = 0;
+    while (at + n < text.n && n < 4 && is_digit(text.p[at + n])) n++;
+    return n == 3 && (at + n == text.n || !is_separator(text.p[at + n]));
+}
+
+/* Whether what stands before or behind makes this a part of something longer: a token, a decimal, an amount, a number
+ * whose groups go on on both sides. */
+static bool is_part(mg_str text, size_t start, size_t end, char separator) {
+    const char *p = text.p;
+    bool digit_before = start >= 2 && is_digit(p[start - 2]);
+    bool digit_behind = end + 1 < text.n && is_digit(p[end + 1]);
+    char before = start ? p[start - 1] : 0, behind = end < text.n ? p[end] : 0;
+    if (is_token(before) || is_token(behind)) return true;
+    if (before == '$' || before == '+') return true;
+    if ((before == '.' && digit_before) || (behind == '.' && digit_behind)) return true;
+    bool joins_before = digit_before && before == (separator ? separator : '-');
+    bool joins_behind = digit_behind && behind == (separator ? separator : '-');
+    /* Next to spaces a number of its own may stand on one side: an item's in front, a date or a code behind. A dash joins,
+     * but for a code of three digits. */
+    if (separator == ' ') return joins_before && joins_behind;
+    return joins_before || (joins_behind && !(separator == '-' && is_code(text, end + 1)));
+}
+
+static size_t digits_of(mg_str text, size_t start, size_t end, char digits[MOST], char *separator) {
+    size_t n = 0;
+    *separator = 0;
+    for (size_t i = start; i < end; i++) {
+        if (!is_digit(text.p[i]))
+            *separator = text.p[i];
+        else if (n < MOST)
+            digits[n++] = text.p[i];
+        else
+            return 0;
+    }
+    return n;
+}
+
+static double confidence(mg_str text, size_t start, size_t end) {
+    char digits[MOST], separator;
+    size_t n = digits_of(text, start, end, digits, &separator);
+    if (n < FEWEST || !luhn(digits, n) || is_part(text, start, end, separator)) return 0;
+    if (separator == ' ' && is_in_iban(text, start)) return 0;
+    if (is_issued(digits, n)) return separator ? 0.99 : n < 14 ? 0.8 : 0.95;
+    return is_travel_card(text, start, digits, n) ? 0.7 : 0;
+}
+
+/* "4111 1111 1111 1111 123": if it is none with its last group, it may be one without it. */
+double mg_pii_card_valid(mg_str text, size_t *start, size_t *end) {
+    size_t stop = *end;
+    for (;;) {
+        double c = confidence(text, *start, stop);
+        if (c > 0) {
+            *end = stop;
+            return c;
+        }
+        while (stop > *start && !is_separator(text.p[stop - 1])) stop--;
+        if (stop == *start) return 0;
+        stop--;
+    }
+}
