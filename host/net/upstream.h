@@ -9,8 +9,12 @@
 typedef struct mg_upstream mg_upstream;           /* a worker's client */
 typedef struct mg_upstream_call mg_upstream_call; /* one request; gone after `done` or cancel */
 
+/* 0: none. Looked at every 100 ms. */
 typedef struct mg_upstream_timeouts {
-    uint64_t connect_ms, first_byte_ms, idle_ms, total_ms; /* 0: none */
+    uint64_t connect_ms;    /* DNS, TCP and TLS together */
+    uint64_t first_byte_ms; /* silence from the connection's being ready, or from the last progress in sending, to the head */
+    uint64_t idle_ms;       /* silence inside the answer */
+    uint64_t total_ms;      /* from start to end, pauses included */
 } mg_upstream_timeouts;
 
 typedef struct mg_upstream_request {
@@ -22,20 +26,20 @@ typedef struct mg_upstream_request {
     mg_str body; /* all of these are borrowed until `done` or cancel */
     mg_upstream_timeouts timeouts;
     mg_str ca_file; /* PEM bundle that replaces the system's, or "" */
-    size_t max_body; /* bytes of answer; beyond: MG_UPSTREAM_TOO_LARGE */
+    size_t max_body; /* bytes of answer; beyond: MG_UPSTREAM_TOO_LARGE; 0: any */
 } mg_upstream_request;
 
 typedef enum mg_upstream_end {
     MG_UPSTREAM_COMPLETE,      /* by content-length, last chunk, or a close that framing allows (see `close_delimited`) */
     MG_UPSTREAM_RESOLVE,       /* no such host */
-    MG_UPSTREAM_CONNECT,       /* refused or unreachable */
+    MG_UPSTREAM_CONNECT,       /* refused or unreachable, or the URL is not one */
     MG_UPSTREAM_TLS,           /* handshake or certificate */
     MG_UPSTREAM_RESET,         /* broke before or inside the answer */
     MG_UPSTREAM_TIMEOUT_CONNECT,
     MG_UPSTREAM_TIMEOUT_FIRST_BYTE,
     MG_UPSTREAM_TIMEOUT_IDLE,
     MG_UPSTREAM_TIMEOUT_TOTAL,
-    MG_UPSTREAM_PROTOCOL,      /* not HTTP */
+    MG_UPSTREAM_PROTOCOL,      /* the answer is not HTTP/1.1, or the request can't be put so */
     MG_UPSTREAM_TOO_LARGE
 } mg_upstream_end;
 const char *mg_upstream_end_name(mg_upstream_end e); /* "connect", "timeout_idle", … for rows and logs */
@@ -66,11 +70,13 @@ typedef struct mg_upstream_backend {
 extern const mg_upstream_backend mg_upstream_curl, mg_upstream_pool;
 
 mg_upstream *mg_upstream_create(mg_evloop *loop, const mg_upstream_backend *backend, mg_error *error);
+/* Calls in flight end without a callback. On the loop's thread while it does not run, or from a posted function. */
 void mg_upstream_destroy(mg_upstream *u);
 /* Never calls back before it has returned. A request on a reused connection that broke before any byte of an answer came
  * is sent once more on a fresh one by the backend itself. */
 mg_upstream_call *mg_upstream_start(mg_upstream *u, const mg_upstream_request *r, const mg_upstream_events *e, void *arg);
-/* While paused no data is delivered and, beyond what is in flight, none is read: back-pressure. Idle time stands still. */
+/* While paused no data is delivered and, beyond what is in flight, none is read: back-pressure. First-byte and idle time
+ * stand still. `done` may come all the same: after a failure, or when nothing was left to deliver. */
 void mg_upstream_pause(mg_upstream_call *c, bool paused);
 /* No callback follows; the connection is closed unless the answer was whole. May be called from within a callback. */
 void mg_upstream_cancel(mg_upstream_call *c);
