@@ -3,6 +3,8 @@
 
 #include "base/log.h"
 
+#include <stdio.h>
+
 static mg_exchange_state *state_of(const mg_exchange *x) { return (mg_exchange_state *)x; }
 
 /* ---- reading the request ------------------------------------------------------------------------------------------ */
