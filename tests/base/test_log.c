@@ -13,7 +13,8 @@
 typedef struct world {
     mg_json_parser *parser;
     mg_arena *arena;
-    mg_buf text;
+    mg_buf text; /* what was read */
+    size_t at;   /* how much of it was looked at */
     int fds[2]; /* a pipe: what is read from [0] was logged to [1] */
 } world;
 
@@ -52,13 +53,14 @@ static void read_lines(world *w, size_t lines) {
 
 /* Takes the next line off and parses it; NULL at the end. */
 static const mg_json *next_line(world *w) {
-    size_t n = mg_str_find(mg_buf_view(&w->text), '\n');
-    if (n == w->text.n) return NULL;
+    mg_str rest = mg_str_skip(mg_buf_view(&w->text), w->at);
+    size_t n = mg_str_find(rest, '\n');
+    if (n == rest.n) return NULL;
     const mg_json *root;
     mg_error error;
-    if (mg_json_parse_copy(w->parser, w->arena, mg_str_from(w->text.p, n), &root, &error) != MG_OK)
-        fail_msg("%s: %.*s", error.text, (int)n, w->text.p);
-    mg_buf_drain(&w->text, n + 1);
+    if (mg_json_parse_copy(w->parser, w->arena, mg_str_from(rest.p, n), &root, &error) != MG_OK)
+        fail_msg("%s: %.*s", error.text, (int)n, rest.p);
+    w->at += n + 1;
     return root;
 }
 
@@ -164,7 +166,7 @@ static void threads_do_not_mix_lines(void **state) {
     for (uint64_t i = 0; i < lost; i++) assert_int_equal(write(w->fds[1], "\n", 1), 1); /* so that the reader ends */
     pthread_join(reading, NULL);
     int64_t last[THREADS] = {-1, -1, -1, -1};
-    while (w->text.n && w->text.p[0] != '\n') {
+    while (w->at < w->text.n && w->text.p[w->at] != '\n') {
         const mg_json *line = next_line(w);
         int64_t t = mg_json_int(mg_json_get(line, MG_STR("thread")), -1), n = mg_json_int(mg_json_get(line, MG_STR("n")), -1);
         assert_in_range(t, 0, THREADS - 1);
@@ -181,10 +183,13 @@ static void threads_do_not_mix_lines(void **state) {
 /* Nobody reads the pipe: the ring fills, lines are dropped and counted, nobody waits; then a line says how many. */
 static void a_full_ring_drops(void **state) {
     world *w = *state;
-    uint64_t dropped = mg_log_dropped(), began = mg_clock_mono_ms();
     char pad[900];
     memset(pad, 'p', sizeof pad);
     mg_log_start(w->fds[1], MG_LOG_INFO);
+    mg_log(MG_LOG_ERROR, "first", MG_FN("n", 0)); /* tells what other tests have dropped */
+    read_lines(w, 1);
+    w->text.n = 0;
+    uint64_t dropped = mg_log_dropped(), began = mg_clock_mono_ms();
     for (int i = 0; i < 3000; i++) mg_log(MG_LOG_INFO, "flood", MG_FN("n", i), MG_F("pad", mg_str_from(pad, sizeof pad)));
     assert_true(mg_clock_mono_ms() - began < 1000);
     uint64_t lost = mg_log_dropped() - dropped, told = 0;
