@@ -59,6 +59,7 @@ typedef struct mg_config {
     bool http_private;
     int64_t unpriced_nano_per_million; /* ceiling price of models that the table lacks; -1: refuse them */
     uint64_t drain_ms;                 /* how long SIGTERM waits for requests under way */
+    mg_str upstream;                   /* backend of the upstream client: "pool" or "curl" */
 } mg_config;
 
 /* Reads the file (or the defaults if path is {NULL,0}). NULL after calling `fault` at least once if something is wrong. */
