@@ -81,10 +81,6 @@ static bool body_reserve(mg_exchange_state *x, size_t n) {
 }
 
 static bool body_add(mg_exchange_state *x, mg_str bytes) {
-    if (bytes.n > server_of(x)->limits.body_bytes - x->x.n_body) {
-        mg_intake_refuse(x->conn, 413, "the request body is too large");
-        return false;
-    }
     if (!body_reserve(x, bytes.n)) return false;
     memcpy(x->body + x->x.n_body, bytes.p, bytes.n);
     x->x.n_body += bytes.n;
@@ -121,13 +117,24 @@ static size_t take_counted(mg_exchange_state *x, mg_str in) {
     return n;
 }
 
+/* With the n bytes that just came and what the present chunk announces. */
+static bool chunks_too_large(const mg_exchange_state *x, size_t n) {
+    size_t room = server_of(x)->limits.body_bytes - x->x.n_body;
+    return n > room || x->chunked.left > room - n;
+}
+
 static size_t take_chunked(mg_exchange_state *x, mg_str in) {
     const char *start = in.p;
     size_t n = in.n;
     if (!body_progress(x, n)) return n;
     for (;;) {
-        mg_str data;
-        switch (mg_http_chunked_next(&x->chunked, &in, &data)) {
+        mg_str data = {NULL, 0};
+        mg_status status = mg_http_chunked_next(&x->chunked, &in, &data);
+        if (status != MG_ERROR && chunks_too_large(x, data.n)) {
+            mg_intake_refuse(x->conn, 413, "the request body is too large");
+            return n;
+        }
+        switch (status) {
         case MG_OK:
             if (!body_add(x, data)) return n;
             break;

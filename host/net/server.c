@@ -181,7 +181,7 @@ static void drain_idle(mg_server *s) {
     for (mg_conn *c = s->waiting[MG_WAIT_IDLE].first; c;) {
         mg_conn *next = c == last ? NULL : c->next;
         mg_conn_readable(c);
-        if (!c->closed && c->wait == MG_WAIT_IDLE) mg_conn_close(c, false);
+        if (!c->closed && !c->closing && !c->x) mg_conn_close(c, false);
         c = next;
     }
 }
