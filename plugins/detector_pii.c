@@ -6,7 +6,7 @@
 #include <pcre2.h>
 
 const mg_detector_type mg_pii_types[] = {
-    {"email", MG_SEVERITY_MEDIUM, 320},    /* RFC 5321 4.5.3.1: 64 + 1 + 255 */
+    {"email", MG_SEVERITY_MEDIUM, 320}, /* RFC 5321 4.5.3.1: 64 + 1 + 255 */
     {"credit_card", MG_SEVERITY_HIGH, 37}, /* 19 digits, a separator between any two */
 };
 enum { TYPES = sizeof mg_pii_types / sizeof mg_pii_types[0] };
@@ -16,6 +16,7 @@ const mg_pii_rule mg_pii_rules[] = {
     {
         .pattern = mg_pii_email_pattern,
         .options = PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF | PCRE2_EXTENDED,
+        .once = true,
         .gate = mg_pii_email_gate,
         .valid = mg_pii_email_valid,
     },

@@ -11,14 +11,15 @@
 
 mg_status mg_ledger_fail(const mg_ledger_sqlite *l, const char *what, mg_error *error) {
     int rc = sqlite3_errcode(l->db);
-    const char *hint = rc == SQLITE_FULL                            ? ": free some disk space"
-                       : rc == SQLITE_BUSY                          ? ": another process holds it; see busy_timeout"
-                       : rc == SQLITE_READONLY || rc == SQLITE_PERM ? ": check the file's owner and mode"
+    const char *hint = rc == SQLITE_FULL                             ? ": free some disk space"
+                       : rc == SQLITE_BUSY                           ? ": another process holds it; see busy_timeout"
+                       : rc == SQLITE_READONLY || rc == SQLITE_PERM  ? ": check the file's owner and mode"
                        : rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB ? ": restore it from a backup"
                                                                      : "";
     error->http = rc == SQLITE_CONSTRAINT ? 409 : 503;
     snprintf(error->code, sizeof error->code, rc == SQLITE_CONSTRAINT ? "ledger_constraint" : "ledger_failed");
-    snprintf(error->text, sizeof error->text, "ledger %.120s: %.120s: %.140s%s", l->path, what, sqlite3_errmsg(l->db), hint);
+    snprintf(error->text, sizeof error->text, "ledger %.120s: %.120s: %.140s%s", l->path, what, sqlite3_errmsg(l->db),
+             hint);
     return MG_ERROR;
 }
 
@@ -36,8 +37,7 @@ void mg_ledger_rollback(mg_ledger_sqlite *l) {
 static char *path_of(const mg_settings *settings, mg_error *error) {
     mg_str path = settings->string(settings->ctx, "path");
     char *out = NULL;
-    if (path.n)
-        return strndup(path.p, path.n);
+    if (path.n) return strndup(path.p, path.n);
     if (!settings->data_dir.n)
         snprintf(error->text, sizeof error->text, "the ledger needs a `path`, since there is no data_dir");
     else if (asprintf(&out, "%.*s/moongate.db", (int)settings->data_dir.n, settings->data_dir.p) < 0)
@@ -61,8 +61,7 @@ static mg_status connect_file(mg_ledger_sqlite *l, mg_error *error) {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     struct stat st;
     bool is_new = stat(l->path, &st) != 0;
-    if (sqlite3_open_v2(l->path, &l->db, flags, NULL) != SQLITE_OK)
-        return mg_ledger_fail(l, "opening it", error);
+    if (sqlite3_open_v2(l->path, &l->db, flags, NULL) != SQLITE_OK) return mg_ledger_fail(l, "opening it", error);
     if (is_new && strcmp(l->path, ":memory:") != 0 && chmod(l->path, 0600) != 0) {
         snprintf(error->text, sizeof error->text, "ledger %.200s: %s", l->path, strerror(errno));
         return MG_ERROR;

@@ -1,5 +1,5 @@
-/* Payment card numbers: 12 to 19 digits, whole or in the groups that cards are printed in, of a known issuer's range and
- * length, with a correct check digit (Luhn), and not a part of a longer number. */
+/* Payment card numbers: 12 to 19 digits, whole or in the groups that cards are printed in, of a known issuer's range
+ * and length, with a correct check digit (Luhn), and not a part of a longer number. */
 #include "scan.h"
 
 #include <string.h>
@@ -10,10 +10,11 @@ enum {
     MOST = 19
 };
 
-/* (?<!…) and (?!…) only keep the pattern from starting inside a group; the validator sees the text around the window. */
+/* (?<!…) and (?!…) only keep the pattern from starting inside a group; the validator sees the text around the
+ * window. */
 const char mg_pii_card_pattern[] =
     "(?<![0-9]) (?:"
-    "  [0-9]{4}([ -])(?: [0-9]{4}\\g1 [0-9]{4}\\g1 [0-9]{4} (?: \\g1 [0-9]{1,3} )?+ (?![0-9])"
+    "  [0-9]{4}([ -])(?: [0-9]{4}\\g1 [0-9]{4}\\g1 [0-9]{4} (?: \\g1 [0-9]{1,3} (?![0-9]) )? (?![0-9])"
     "                  | [0-9]{4}\\g1 [0-9]{4}\\g1 [0-9]{1,3} (?![0-9])"
     "                  | [0-9]{6}\\g1 [0-9]{4,5} (?![0-9])"
     "                  | [0-9]{4}\\g1 [0-9]{4,5} (?![0-9])"
@@ -24,6 +25,7 @@ const char mg_pii_card_pattern[] =
 
 static bool is_digit(char c) { return (unsigned char)(c - '0') < 10; }
 static bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
+static bool is_token(char c) { return is_digit(c) || is_upper((char)(c & ~0x20)) || c == '_'; }
 static bool is_separator(char c) { return c == ' ' || c == '-'; }
 
 /* The first digit at or behind `at`, eight bytes at a time; text.n if there is none. */
@@ -32,7 +34,7 @@ static size_t find_digit(mg_str text, size_t at) {
     for (; at + 8 <= text.n; at += 8) {
         uint64_t word;
         memcpy(&word, text.p + at, 8);
-        word ^= 0x3030303030303030ull;                           /* a digit is below 10 now */
+        word ^= 0x3030303030303030ull; /* a digit is below 10 now */
         if ((((word & low) + add) | word | low) != UINT64_MAX) break; /* some byte without its high bit */
     }
     while (at < text.n && !is_digit(text.p[at])) at++;
@@ -79,9 +81,9 @@ typedef struct issuer {
 
 static const issuer issuers[] = {
     {400000, 499999, LENGTH(13) | LENGTH(16) | LENGTH(19)}, /* Visa */
-    {510000, 559999, LENGTH(16)},                           /* Mastercard */
-    {222100, 272099, LENGTH(16)},                           /* Mastercard, 2-series */
-    {340000, 349999, LENGTH(15)},                           /* American Express */
+    {510000, 559999, LENGTH(16)}, /* Mastercard */
+    {222100, 272099, LENGTH(16)}, /* Mastercard, 2-series */
+    {340000, 349999, LENGTH(15)}, /* American Express */
     {370000, 379999, LENGTH(15)},
     {601100, 601199, LENGTHS(16, 19)}, /* Discover */
     {644000, 659999, LENGTHS(16, 19)},
@@ -115,12 +117,17 @@ static bool is_issued(const char *digits, size_t n) {
     return false;
 }
 
-/* UATP's range is every number of 15 digits that begins with 1: too wide unless the text speaks of a card. */
-static bool is_travel_card(mg_str text, size_t start, const char *digits, size_t n) {
-    if (n != 15 || digits[0] != '1') return false;
-    size_t from = start > 32 ? start - 32 : 0;
-    for (size_t i = from; i + 4 <= start; i++)
-        if (strncasecmp(text.p + i, "card", 4) == 0 || strncasecmp(text.p + i, "uatp", 4) == 0) return true;
+/* Issuers' ranges are cut anew now and then, and UATP's is every number of 15 digits that begins with 1: where the text
+ * speaks of a card, the check digit is enough. */
+static bool is_spoken_of(mg_str text, size_t start) {
+    static const char *const words[] = {"card", "credit", "debit", "uatp", "cc ", "cc:", "cc#"};
+    for (size_t i = start > 32 ? start - 32 : 0; i + 3 <= start; i++) {
+        if (i > 0 && is_token(text.p[i - 1])) continue;
+        for (size_t w = 0; w < sizeof words / sizeof words[0]; w++) {
+            size_t n = strlen(words[w]);
+            if (i + n <= start && strncasecmp(text.p + i, words[w], n) == 0) return true;
+        }
+    }
     return false;
 }
 
@@ -136,7 +143,11 @@ static bool is_in_iban(mg_str text, size_t start) {
     return false;
 }
 
-static bool is_token(char c) { return is_digit(c) || is_upper((char)(c & ~0x20)) || c == '_'; }
+static bool is_group_of_four(mg_str text, size_t end) {
+    size_t n = 0;
+    while (n < end && n < 5 && is_digit(text.p[end - 1 - n])) n++;
+    return n == 4;
+}
 
 /* A security code: three digits that end the number. */
 static bool is_code(mg_str text, size_t at) {
@@ -157,9 +168,9 @@ static bool is_part(mg_str text, size_t start, size_t end, char separator) {
     if ((before == '.' && digit_before) || (behind == '.' && digit_behind)) return true;
     bool joins_before = digit_before && before == (separator ? separator : '-');
     bool joins_behind = digit_behind && behind == (separator ? separator : '-');
-    /* Next to spaces a number of its own may stand on one side: an item's in front, a date or a code behind. A dash joins,
-     * but for a code of three digits. */
-    if (separator == ' ') return joins_before && joins_behind;
+    /* Next to spaces numbers of their own may stand, an item's in front, a date or a code behind, unless groups of
+     * four go on both ways. A dash joins, but for a code of three digits. */
+    if (separator == ' ') return joins_behind && joins_before && is_group_of_four(text, start - 1);
     return joins_before || (joins_behind && !(separator == '-' && is_code(text, end + 1)));
 }
 
@@ -183,7 +194,7 @@ static double confidence(mg_str text, size_t start, size_t end) {
     if (n < FEWEST || !luhn(digits, n) || is_part(text, start, end, separator)) return 0;
     if (separator == ' ' && is_in_iban(text, start)) return 0;
     if (is_issued(digits, n)) return separator ? 0.99 : n < 14 ? 0.8 : 0.95;
-    return is_travel_card(text, start, digits, n) ? 0.7 : 0;
+    return is_spoken_of(text, start) ? 0.7 : 0;
 }
 
 /* "4111 1111 1111 1111 123": if it is none with its last group, it may be one without it. */

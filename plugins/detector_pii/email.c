@@ -1,7 +1,7 @@
 /* E-mail addresses: RFC 5321 with its lengths, RFC 6531 for UTF-8 on both sides of the '@'.
  *
- * Of the characters that a local part may hold, / = ? * { } | ` are taken as borders instead: in text they belong to URLs,
- * assignments, markup and templates far more often than to an address. */
+ * Of the characters that a local part may hold, / = ? * { } | ` are taken as borders instead: in text they belong to
+ * URLs, assignments, markup and templates far more often than to an address. */
 #include "scan.h"
 
 #include <string.h>
@@ -15,11 +15,10 @@ enum {
 
 #define ATOM "[\\p{L}\\p{M}\\p{N}_%+\\-'!#$~^&]"
 
-const char mg_pii_email_pattern[] =
-    "(?: [\\p{L}\\p{N}_] " ATOM "*+ (?: \\. " ATOM "++ )*+"
-    "  | \" (?: [^\"\\\\\\p{Cc}] | \\\\ [\\x20-\\x7e] ){1,62}+ \" )"
-    "@ [\\p{L}\\p{N}] (?: -*+ [\\p{L}\\p{M}\\p{N}] ){0,62}+"
-    "(?: \\. [\\p{L}\\p{N}] (?: -*+ [\\p{L}\\p{M}\\p{N}] ){0,62}+ )++";
+const char mg_pii_email_pattern[] = "(?: (?<![\\p{L}\\p{N}_]) [\\p{L}\\p{N}_] " ATOM "*+ (?: \\. " ATOM "++ )*+"
+                                    "  | \" (?: [^\"\\\\\\p{Cc}] | \\\\ [\\x20-\\x7e] ){1,62}+ \" )"
+                                    "@ [\\p{L}\\p{N}] (?: -*+ [\\p{L}\\p{M}\\p{N}] ){0,62}+"
+                                    "(?: \\. [\\p{L}\\p{N}] (?: -*+ [\\p{L}\\p{M}\\p{N}] ){0,62}+ )++";
 
 static bool is_continuation(char c) { return ((unsigned char)c & 0xc0) == 0x80; }
 static bool is_letter(char c) { return (unsigned char)((c | 0x20) - 'a') < 26; }
@@ -37,12 +36,15 @@ static mg_pii_window window_around(mg_str text, size_t floor, size_t at) {
     return w;
 }
 
+/* What a local part may end with. */
+static bool ends_local(char c) { return is_word(c) || (c && strchr("_%+-'!#$~^&\"", c)); }
+
 bool mg_pii_email_gate(mg_str text, size_t *at, mg_pii_window *window) {
     const char *p;
     while (*at < text.n && (p = memchr(text.p + *at, '@', text.n - *at))) {
         size_t floor = *at, here = (size_t)(p - text.p);
         *at = here + 1;
-        if (here == floor || here + 1 == text.n || !is_word(p[1])) continue;
+        if (here == floor || here + 1 == text.n || !is_word(p[1]) || !ends_local(p[-1])) continue;
         *window = window_around(text, floor, here);
         return true;
     }
@@ -51,8 +53,8 @@ bool mg_pii_email_gate(mg_str text, size_t *at, mg_pii_window *window) {
 
 /* Scripts that are written without spaces, so that a word in front of or behind an address touches it. */
 static bool is_unspaced(uint32_t c) {
-    static const uint32_t ranges[][2] = {{0x0e00, 0x0eff}, {0x1000, 0x109f}, {0x1100, 0x11ff},  {0x1780, 0x17ff},
-                                         {0x2e80, 0x9fff}, {0xa960, 0xa97f}, {0xac00, 0xd7ff},  {0xf900, 0xfaff},
+    static const uint32_t ranges[][2] = {{0x0e00, 0x0eff}, {0x1000, 0x109f},  {0x1100, 0x11ff}, {0x1780, 0x17ff},
+                                         {0x2e80, 0x9fff}, {0xa960, 0xa97f},  {0xac00, 0xd7ff}, {0xf900, 0xfaff},
                                          {0xff66, 0xff9f}, {0x20000, 0x3ffff}};
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
         if (c >= ranges[i][0] && c <= ranges[i][1]) return true;
@@ -97,7 +99,8 @@ static size_t domain_end(mg_str text, size_t label, size_t end) {
 
 /* Names like icon@2x.png are files. */
 static bool is_file_ending(const char *p, size_t n) {
-    static const char *const endings[] = {"png", "jpg", "jpeg", "gif", "webp", "svg", "pdf", "css", "js", "json", "html"};
+    static const char *const endings[] = {"png", "jpg", "jpeg", "gif",  "webp", "svg",
+                                          "pdf", "css", "js",   "json", "html"};
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
         if (strlen(endings[i]) == n && strncasecmp(p, endings[i], n) == 0) return true;
     return false;

@@ -98,9 +98,9 @@ static mg_status scan_window(const mg_pii_scanner *s, size_t type, mg_str text, 
         size_t start = w.start + ends[0], end = w.start + ends[1];
         at = ends[0] + 1;
         double confidence = mg_pii_rules[type].valid(text, &start, &end);
+        if (confidence <= 0 && mg_pii_rules[type].once) return MG_OK;
         if (confidence <= 0) continue;
-        if (!list_add(out, (mg_span){name, start, end, confidence}))
-            return fail(error, name, "no memory");
+        if (!list_add(out, (mg_span){name, start, end, confidence})) return fail(error, name, "no memory");
         at = end - w.start;
         *floor = end;
     }
@@ -133,8 +133,8 @@ static int compare(const void *pa, const void *pb) {
     return (int)severity_of(b) - (int)severity_of(a);
 }
 
-/* Reports the spans without overlaps. One inside another is left out; one that only overlaps begins where the other ends,
- * so that no byte that was found goes uncovered. */
+/* Reports the spans without overlaps. One inside another is left out; one that only overlaps begins where the other
+ * ends, so that no byte that was found goes uncovered. */
 static void report(span_list *l, void (*found)(void *arg, const mg_span *span), void *arg) {
     if (l->n > 1) qsort(l->spans, l->n, sizeof *l->spans, compare);
     size_t covered = 0;

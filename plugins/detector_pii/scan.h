@@ -1,9 +1,9 @@
-/* The scanner: a table of types (detector_pii.c). Each type has a gate that finds, in one cheap pass, the few places where a match can be;
- * a pattern that is tried only there; and a validator that knows what a pattern can't. A new type is a row here and a
- * validator.
+/* The scanner: a table of types (detector_pii.c). Each type has a gate that finds, in one cheap pass, the few places
+ * where a match can be; a pattern that is tried only there; and a validator that knows what a pattern can't. A new
+ * type is a row in either table and a validator.
  *
- * Time is linear in the text: windows are bounded or do not overlap, and a pattern looks at a bounded number of bytes from
- * any start. PCRE2's match limit stands behind that, and hitting it is an error, never "nothing found". */
+ * Time is linear in the text: windows are bounded or do not overlap, and a pattern looks at a bounded number of
+ * bytes from any start. PCRE2's match limit stands behind that, and hitting it is an error, never "nothing found". */
 #ifndef DETECTOR_PII_SCAN_H
 #define DETECTOR_PII_SCAN_H
 
@@ -16,6 +16,7 @@ typedef struct mg_pii_window {
 typedef struct mg_pii_rule {
     const char *pattern;
     uint32_t options; /* of pcre2_compile */
+    bool once; /* a window has one place for a match: what is rejected there is not tried again from its middle */
     /* The next window at or behind *at, which it moves on; false: none is left. */
     bool (*gate)(mg_str text, size_t *at, mg_pii_window *window);
     /* Whether [*start, *end) of the text is one; may make it smaller. The confidence, or 0: it is none. */

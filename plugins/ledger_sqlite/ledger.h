@@ -8,8 +8,8 @@
 #include <sqlite3.h>
 
 enum mg_usage_statement {
-    MG_USAGE_INSERT,  /* nothing if the attempt is there already */
-    MG_USAGE_STORED,  /* what is there */
+    MG_USAGE_INSERT, /* nothing if the attempt is there already */
+    MG_USAGE_STORED, /* what is there */
     MG_USAGE_REMOVE,
     MG_USAGE_SPEND,
     MG_USAGE_STATEMENTS
@@ -43,7 +43,7 @@ void mg_ledger_usage_finish(mg_ledger_sqlite *l);
 
 /* statement.c */
 typedef bool (*mg_ledger_row)(void *arg, const mg_str *columns, const mg_value *values, size_t n);
-mg_status mg_ledger_run(mg_ledger_sqlite *l, mg_str name, const mg_param *params, size_t n, mg_ledger_row row, void *arg,
-                        mg_error *error);
+mg_status mg_ledger_run(mg_ledger_sqlite *l, mg_str name, const mg_param *params, size_t n, mg_ledger_row row,
+                        void *arg, mg_error *error);
 
 #endif

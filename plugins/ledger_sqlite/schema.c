@@ -7,10 +7,9 @@
 
 enum { MIGRATIONS = sizeof mg_sql_migrations / sizeof mg_sql_migrations[0] };
 
-static const char create_list[] =
-    "CREATE TABLE IF NOT EXISTS schema_migrations ("
-    " version INTEGER PRIMARY KEY, name TEXT NOT NULL,"
-    " applied_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')))";
+static const char create_list[] = "CREATE TABLE IF NOT EXISTS schema_migrations ("
+                                  " version INTEGER PRIMARY KEY, name TEXT NOT NULL,"
+                                  " applied_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')))";
 
 /* The newest migration that was made; 0: none. */
 static mg_status version_now(mg_ledger_sqlite *l, int *version, mg_error *error) {

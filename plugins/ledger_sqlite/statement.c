@@ -26,7 +26,9 @@ static void bind_value(sqlite3_stmt *s, int at, const mg_value *v) {
     switch (v->type) {
     case MG_VALUE_INTEGER: sqlite3_bind_int64(s, at, v->integer); break;
     case MG_VALUE_REAL: sqlite3_bind_double(s, at, v->real); break;
-    case MG_VALUE_TEXT: sqlite3_bind_text64(s, at, v->text.p ? v->text.p : "", v->text.n, SQLITE_STATIC, SQLITE_UTF8); break;
+    case MG_VALUE_TEXT:
+        sqlite3_bind_text64(s, at, v->text.p ? v->text.p : "", v->text.n, SQLITE_STATIC, SQLITE_UTF8);
+        break;
     case MG_VALUE_NULL: break; /* what a parameter is before it is bound */
     }
 }
@@ -132,8 +134,8 @@ static bool only_reads(mg_ledger_sqlite *l, const char *sql) {
     return reads;
 }
 
-mg_status mg_ledger_run(mg_ledger_sqlite *l, mg_str name, const mg_param *params, size_t n, mg_ledger_row row, void *arg,
-                        mg_error *error) {
+mg_status mg_ledger_run(mg_ledger_sqlite *l, mg_str name, const mg_param *params, size_t n, mg_ledger_row row,
+                        void *arg, mg_error *error) {
     const char *sql = text_of(name);
     if (!sql || n > 64) {
         snprintf(error->text, sizeof error->text, "this ledger has no statement %.*s", (int)(name.n > 60 ? 60 : name.n),

@@ -1,5 +1,5 @@
-/* Usage rows: a batch is one transaction. An attempt is stored once; only a row that says "interrupted", which the spool
- * makes up for an attempt whose process died, gives way to what really happened. */
+/* Usage rows: a batch is one transaction. An attempt is stored once; only a row that says "interrupted", which the
+ * spool makes up for an attempt whose process died, gives way to what really happened. */
 #include "ledger.h"
 
 #include <string.h>
@@ -15,7 +15,8 @@ static const char *const texts[MG_USAGE_STATEMENTS] = {
         " ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34,"
         " (SELECT id FROM organizations WHERE id = ?7), (SELECT id FROM users WHERE id = ?9))"
         " ON CONFLICT (attempt_id) DO NOTHING",
-    [MG_USAGE_STORED] = "SELECT outcome, org_ref, cost_nano_usd, created_ms FROM ai_usage_metrics WHERE attempt_id = ?1",
+    [MG_USAGE_STORED] =
+        "SELECT outcome, org_ref, cost_nano_usd, created_ms FROM ai_usage_metrics WHERE attempt_id = ?1",
     [MG_USAGE_REMOVE] = "DELETE FROM ai_usage_metrics WHERE attempt_id = ?1",
     [MG_USAGE_SPEND] = "UPDATE ai_budgets SET spend_nano_usd = spend_nano_usd + ?1,"
                        " updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
@@ -49,12 +50,12 @@ static void bind_text(sqlite3_stmt *s, int at, mg_str text) {
 static mg_str id_text(const char *id, size_t size) { return (mg_str){id, strnlen(id, size)}; }
 
 static void bind_row(sqlite3_stmt *s, const mg_usage_row *r) {
-    const mg_str strings[] = {r->org,   r->key_id,      r->user,      r->session,     r->team,              r->provider,
-                              r->model, r->model_asked, r->operation, r->upstream_id, r->client_request_id, r->error};
-    const int64_t numbers[] = {r->http_status,       r->usage.input,       r->usage.output,
-                               r->usage.cached,      r->usage.cache_write, r->usage.reasoning,
-                               r->usage.audio_input, r->usage.audio_output, r->cost_nano_usd,
-                               r->created_ms,        r->latency_ms};
+    const mg_str strings[] = {
+        r->org,         r->key_id,    r->user,        r->session,           r->team, r->provider, r->model,
+        r->model_asked, r->operation, r->upstream_id, r->client_request_id, r->error};
+    const int64_t numbers[] = {r->http_status,       r->usage.input,     r->usage.output,      r->usage.cached,
+                               r->usage.cache_write, r->usage.reasoning, r->usage.audio_input, r->usage.audio_output,
+                               r->cost_nano_usd,     r->created_ms,      r->latency_ms};
     bind_text(s, 1, id_text(r->attempt_id, sizeof r->attempt_id));
     bind_text(s, 2, id_text(r->request_id, sizeof r->request_id));
     sqlite3_bind_int(s, 3, r->attempt);
@@ -140,7 +141,8 @@ mg_status mg_ledger_write(mg_ledger_sqlite *l, const mg_usage_row *rows, size_t 
     if (prepare(l, error) != MG_OK || mg_ledger_exec(l, "BEGIN IMMEDIATE", error) != MG_OK) return MG_ERROR;
     mg_status status = MG_OK;
     for (size_t i = 0; i < n && status == MG_OK; i++) {
-        /* The host's row may be shorter or longer than ours: read by its size, which is also the distance between two. */
+        /* The host's row may be shorter or longer than ours: read by its size, which is also the distance between
+         * two. */
         mg_usage_row row = {0};
         const char *at = (const char *)rows + i * rows->size;
         memcpy(&row, at, rows->size < sizeof row ? rows->size : sizeof row);

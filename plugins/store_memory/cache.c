@@ -15,9 +15,9 @@ enum {
 };
 
 struct mg_cache_value {
-    struct mg_cache_value *next;           /* chain */
+    struct mg_cache_value *next; /* chain */
     struct mg_cache_value *newer, *older; /* by use */
-    atomic_uint refs;                      /* the shard's own, and one for each reader */
+    atomic_uint refs; /* the shard's own, and one for each reader */
     uint64_t hash;
     uint64_t ends_ms; /* monotonic; UINT64_MAX: never */
     size_t key_n, n;

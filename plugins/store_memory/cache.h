@@ -1,5 +1,6 @@
-/* The cache: bytes by key with a time to live, bounded in bytes, least recently used out first. Sharded by the key's hash;
- * each shard has its share of the bytes, a mutex and a list of its own, so "least recently used" holds within a shard. */
+/* The cache: bytes by key with a time to live, bounded in bytes, least recently used out first. Sharded by the key's
+ * hash; each shard has its share of the bytes, a mutex and a list of its own, so "least recently used" holds within
+ * a shard. */
 #ifndef STORE_MEMORY_CACHE_H
 #define STORE_MEMORY_CACHE_H
 
@@ -19,6 +20,6 @@ void mg_cache_release(mg_cache_value *v);
  * gone, since an old value must not outlive a newer one. */
 bool mg_cache_put(mg_cache *c, mg_str key, mg_str value, uint64_t ttl_ms);
 bool mg_cache_erase(mg_cache *c, mg_str key); /* false: there was none */
-size_t mg_cache_bytes(mg_cache *c);           /* held now */
+size_t mg_cache_bytes(mg_cache *c); /* held now */
 
 #endif

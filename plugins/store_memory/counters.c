@@ -11,7 +11,7 @@
 enum {
     STRIPES = 64,
     FIRST_CHAINS = 64,
-    SWEEP_EVERY = 16,  /* calls */
+    SWEEP_EVERY = 16, /* calls */
     SWEEP_CHAINS = 32, /* looked at each time */
     LONGEST_KEY = 1024
 };
@@ -21,9 +21,9 @@ typedef struct counter {
     struct counter *next;
     uint64_t hash;
     uint64_t period_ms; /* part of the identity, as is the kind: a changed period begins a new window */
-    uint64_t idle_us;   /* when nothing of it counts any more, if it is not touched again */
-    int64_t sum;        /* fixed counters */
-    mg_window *window;  /* sliding ones; behind the key, in the same block */
+    uint64_t idle_us; /* when nothing of it counts any more, if it is not touched again */
+    int64_t sum; /* fixed counters */
+    mg_window *window; /* sliding ones; behind the key, in the same block */
     size_t key_n;
     char key[];
 } counter;
@@ -279,7 +279,8 @@ mg_status mg_counters_take(mg_counters *c, const mg_counter *asked, size_t n, mg
     stripe *s = stripe_of(c, asked, n, error);
     if (!s) return MG_ERROR;
     for (size_t i = 0; i < n; i++)
-        if (asked[i].amount < 0) return fail(error, 500, "store_misuse", "a counter can't be taken from by less than 0");
+        if (asked[i].amount < 0)
+            return fail(error, 500, "store_misuse", "a counter can't be taken from by less than 0");
     *refused = 0;
     pthread_mutex_lock(&s->lock);
     mg_status status = take_locked(c, s, asked, n, states, refused, error);
@@ -290,7 +291,8 @@ mg_status mg_counters_take(mg_counters *c, const mg_counter *asked, size_t n, mg
 static mg_status adjust_one(mg_counters *c, stripe *s, uint64_t now, const mg_counter *asked, uint64_t bucket,
                             mg_error *error) {
     counter *k = find(s, hash_of(c, asked), asked);
-    /* One that was swept or never was counts as 0: it can only grow, and a window only in a bucket that it still has. */
+    /* One that was swept or never was counts as 0: it can only grow, and a window only in a bucket that it still
+     * has. */
     if (!k && (asked->amount <= 0 ||
                (!asked->fixed && now / mg_window_width(asked->period_ms) >= bucket + MG_WINDOW_BUCKETS)))
         return MG_OK;
@@ -315,8 +317,7 @@ mg_status mg_counters_adjust(mg_counters *c, const mg_counter *asked, const uint
     mg_status status = MG_OK;
     pthread_mutex_lock(&s->lock);
     uint64_t now = now_us();
-    for (size_t i = 0; i < n && status == MG_OK; i++)
-        status = adjust_one(c, s, now, &asked[i], buckets[i], error);
+    for (size_t i = 0; i < n && status == MG_OK; i++) status = adjust_one(c, s, now, &asked[i], buckets[i], error);
     pthread_mutex_unlock(&s->lock);
     return status;
 }

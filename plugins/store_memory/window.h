@@ -1,8 +1,9 @@
-/* Sliding windows: a ring of buckets, each counting until its newest edge has left the window, so that no window of the
- * period's length ever holds more than the limit. Time is an argument: microseconds of any clock that never goes back.
+/* Sliding windows: a ring of buckets, each counting until its newest edge has left the window, so that no window of
+ * the period's length ever holds more than the limit. Time is an argument: microseconds of any clock that never goes
+ * back.
  *
- * The ring has 128 buckets of period / 127 each (rounded up): 127 whole ones span the period while the last one fills. An
- * amount therefore counts for the period and at most one bucket (0.8 %) longer. */
+ * The ring has 128 buckets of period / 127 each (rounded up): 127 whole ones span the period while the last one
+ * fills. An amount therefore counts for the period and at most one bucket (0.8 %) longer. */
 #ifndef STORE_MEMORY_WINDOW_H
 #define STORE_MEMORY_WINDOW_H
 
@@ -13,8 +14,8 @@ enum { MG_WINDOW_BUCKETS = 128 };
 
 typedef struct mg_window {
     uint64_t width_us; /* of one bucket */
-    uint64_t head;     /* absolute number of the newest bucket: time / width_us */
-    int64_t used;      /* sum of the ring; what is added is capped so that it never overflows */
+    uint64_t head; /* absolute number of the newest bucket: time / width_us */
+    int64_t used; /* sum of the ring; what is added is capped so that it never overflows */
     int64_t bucket[MG_WINDOW_BUCKETS];
 } mg_window;
 

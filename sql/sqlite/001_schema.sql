@@ -1,7 +1,7 @@
--- The ledger. Times are Unix milliseconds (…_ms), money nano-dollars (…_nano_usd): they are the truth. The columns that
--- other tools know (created_at, estimated_cost, monthly_limit_usd, …) are computed from them, so that they can't disagree.
--- org_ref, user_ref, session_ref hold whatever the gateway was told; organization_id and user_id are filled where such a
--- row exists.
+-- The ledger. Times are Unix milliseconds (…_ms), money nano-dollars (…_nano_usd): they are the truth. The columns
+-- that other tools know (created_at, estimated_cost, monthly_limit_usd, …) are computed from them, so that they can't
+-- disagree. org_ref, user_ref, session_ref hold whatever the gateway was told; organization_id and user_id are filled
+-- where such a row exists.
 
 CREATE TABLE organizations (
     id          TEXT PRIMARY KEY NOT NULL CHECK (id <> ''),
@@ -61,7 +61,8 @@ CREATE TABLE ai_usage_metrics (
     decisions           TEXT,               -- JSON array
     policy_generation   INTEGER NOT NULL,
     created_ms          INTEGER NOT NULL,
-    created_at          TEXT GENERATED ALWAYS AS (strftime('%Y-%m-%dT%H:%M:%fZ', created_ms / 1000.0, 'unixepoch')) VIRTUAL
+    created_at          TEXT GENERATED ALWAYS AS
+                            (strftime('%Y-%m-%dT%H:%M:%fZ', created_ms / 1000.0, 'unixepoch')) VIRTUAL
 );
 
 CREATE INDEX idx_usage_org_time ON ai_usage_metrics (org_ref, created_ms DESC);

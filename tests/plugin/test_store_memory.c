@@ -12,7 +12,8 @@ static uint64_t random_below(uint64_t n) {
     return random_state % n;
 }
 
-/* ---- windows on simulated time ---------------------------------------------------------------------------------------- */
+/* ---- windows on simulated time
+ * ---------------------------------------------------------------------------------------- */
 
 enum { TAKES = 10000 };
 typedef struct taken {
@@ -26,7 +27,8 @@ static int64_t sum_in_window(const taken *t, size_t n, uint64_t now, uint64_t pe
     return sum;
 }
 
-/* Random takes and refunds: no window of the period's length ever holds more than the limit, a refusal's wait is exact. */
+/* Random takes and refunds: no window of the period's length ever holds more than the limit, a refusal's wait is
+ * exact. */
 static void window_never_over(uint64_t period_ms, int64_t limit, int64_t most, uint64_t longest_step_us) {
     static taken t[TAKES];
     mg_window w;
@@ -119,7 +121,8 @@ static void window_edges(void **state) {
     assert_int_equal(w.used, 0);
 }
 
-/* ---- the plugin --------------------------------------------------------------------------------------------------------- */
+/* ---- the plugin
+ * --------------------------------------------------------------------------------------------------------- */
 
 typedef struct answer {
     unsigned calls;
@@ -379,7 +382,8 @@ static void counters_wait(void **state) {
     plugin->close(shared);
 }
 
-/* ---- threads ------------------------------------------------------------------------------------------------------------- */
+/* ---- threads
+ * ------------------------------------------------------------------------------------------------------------- */
 
 enum { THREADS = 8, THREAD_TAKES = 4000 };
 typedef struct thread_arg {
@@ -460,10 +464,10 @@ static void speed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(window_limits),        cmocka_unit_test(window_yields),   cmocka_unit_test(window_edges),
-        cmocka_unit_test(cache_basics),         cmocka_unit_test(cache_bounded),   cmocka_unit_test(counters_all_or_none),
-        cmocka_unit_test(counters_adjust),      cmocka_unit_test(counters_misuse), cmocka_unit_test(counters_wait),
-        cmocka_unit_test(threads_exact),        cmocka_unit_test(speed),
+        cmocka_unit_test(window_limits),   cmocka_unit_test(window_yields),   cmocka_unit_test(window_edges),
+        cmocka_unit_test(cache_basics),    cmocka_unit_test(cache_bounded),   cmocka_unit_test(counters_all_or_none),
+        cmocka_unit_test(counters_adjust), cmocka_unit_test(counters_misuse), cmocka_unit_test(counters_wait),
+        cmocka_unit_test(threads_exact),   cmocka_unit_test(speed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

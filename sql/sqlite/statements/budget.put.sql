@@ -1,5 +1,5 @@
--- :org :start_ms :end_ms (half-open) :limit_nano :hard (NULL: 1). Adds a period's budget or changes it; what was spent in
--- the period already counts.
+-- :org :start_ms :end_ms (half-open) :limit_nano :hard (NULL: 1). Adds a period's budget or changes it; what was
+-- spent in the period already counts.
 INSERT INTO ai_budgets (org_ref, period_start_ms, period_end_ms, limit_nano_usd, hard_limit, spend_nano_usd)
 VALUES (:org, :start_ms, :end_ms, :limit_nano, coalesce(:hard, 1),
         (SELECT coalesce(sum(cost_nano_usd), 0) FROM ai_usage_metrics

@@ -1,5 +1,6 @@
 -- Adds a key, or changes one of the same id (never one that was revoked).
-INSERT INTO virtual_keys (id, org_ref, sha256, name, team, user_ref, prefix, tags, models, acts_for, created_ms, expires_ms)
+INSERT INTO virtual_keys (id, org_ref, sha256, name, team, user_ref, prefix, tags, models, acts_for,
+                          created_ms, expires_ms)
 VALUES (:id, :org, :sha256, :name, :team, :user, :prefix, :tags, :models, :acts_for, :created_ms, :expires_ms)
 ON CONFLICT (id) DO UPDATE SET org_ref = excluded.org_ref, sha256 = excluded.sha256, name = excluded.name,
                                team = excluded.team, user_ref = excluded.user_ref, prefix = excluded.prefix,
