@@ -31,6 +31,7 @@ typedef struct place {
     void *tls;
     struct event readable;
     mg_timer *pause; /* not NULL: accepting rests */
+    bool failing;    /* said so in the log, and nothing was accepted since */
 } place;
 
 struct mg_listener {
@@ -248,11 +249,16 @@ static void on_pause_over(void *arg) {
     event_add(&p->readable, NULL);
 }
 
+static void log_failure(const place *p, int code) {
+    mg_log(MG_LOG_ERROR, "accept_failed", MG_F("address", mg_listener_address(p->listener)),
+           MG_F("error", mg_str_of(strerror(code))), MG_FN("retry_ms", PAUSE_MS),
+           MG_F("mend", MG_STR("raise the limit on open files, or lower the limit on connections")));
+}
+
 static void rest(place *p, int code) {
     if (!p->loop || p->pause) return;
-    mg_log(MG_LOG_ERROR, "accept_failed", MG_F("address", mg_listener_address(p->listener)),
-           MG_F("error", mg_str_of(strerror(code))), MG_FN("pause_ms", PAUSE_MS),
-           MG_F("mend", MG_STR("raise the limit on open files, or lower the limit on connections")));
+    if (!p->failing) log_failure(p, code);
+    p->failing = true;
     event_del(&p->readable);
     p->pause = mg_evloop_timer(p->loop, PAUSE_MS, on_pause_over, p);
 }
@@ -264,6 +270,7 @@ static bool accept_one(place *p) {
     char peer[64];
     int fd = accept4(p->fd, &from.sa, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
+        p->failing = false;
         describe(&from, peer, sizeof peer);
         mg_server_accept(p->server, fd, mg_str_of(peer), p->tls);
         return true;
