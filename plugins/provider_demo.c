@@ -1,5 +1,6 @@
-/* A provider without a vendor, so that a fresh gateway answers its first request: it says what it is, repeats the start of
- * the last user message, and counts a token for every four bytes. It takes neither tools nor formats for its answer. */
+/* A provider without a vendor, so that a fresh gateway answers its first request: it says what it is, repeats the start
+ * of the last user message, and counts a token for every four bytes. It takes neither tools nor formats for its
+ * answer. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@ typedef struct demo {
     const mg_host *host;
 } demo;
 
-/* ---- text ------------------------------------------------------------------------------------------------------------- */
+/* ---- text -------------------------------------------------------------------------------------------------------- */
 
 void demo_add(demo_text *t, const char *p, size_t n) {
     if (t->failed) return;
@@ -67,7 +68,7 @@ static size_t cut(mg_str s, size_t max) {
     return max;
 }
 
-/* ---- reading the request ------------------------------------------------------------------------------------------------ */
+/* ---- reading the request ----------------------------------------------------------------------------------------- */
 
 typedef struct chat {
     char text[TEXT_MAX];
@@ -76,7 +77,7 @@ typedef struct chat {
     int64_t prompt_tokens, completion_tokens; /* of all choices */
     int64_t choices;
     bool usage_asked; /* by the client */
-    bool usage;       /* a chunk of usage is to be sent */
+    bool usage; /* a chunk of usage is to be sent */
     char id[48];
     long long created;
 } chat;
@@ -117,7 +118,7 @@ static void text_write(chat *c, const echo *e) {
     c->n = (size_t)n;
 }
 
-/* The limit that the request sets on its answer; -1 if there is none. */
+/* Shortens the answer to the limit that the request sets, if it sets one. */
 static mg_status limit_apply(const mg_host *h, const mg_json *root, chat *c, mg_error *error) {
     const mg_json *limit = openai_get(h, root, "max_completion_tokens");
     if (!limit || h->json_type(limit) == MG_JSON_NULL) limit = openai_get(h, root, "max_tokens");
@@ -172,7 +173,7 @@ static mg_status chat_read(const mg_host *h, const mg_provider_request *r, chat 
     return status;
 }
 
-/* ---- writing the answer ------------------------------------------------------------------------------------------------- */
+/* ---- writing the answer ------------------------------------------------------------------------------------------ */
 
 static mg_status frame_emit(demo_text *t, const mg_sink *frames, mg_error *error) {
     if (t->failed) return openai_fail(error, 500, "out_of_memory", "the demo provider ran out of memory");
@@ -196,7 +197,8 @@ static void usage_write(demo_text *t, const chat *c) {
 static void plain_write(demo_text *t, const chat *c) {
     head_write(t, c, "chat.completion");
     for (int64_t i = 0; i < c->choices; i++) {
-        demo_printf(t, "%s{\"index\":%lld,\"message\":{\"role\":\"assistant\",\"content\":", i ? "," : "", (long long)i);
+        demo_printf(t, "%s{\"index\":%lld,\"message\":{\"role\":\"assistant\",\"content\":", i ? "," : "",
+                    (long long)i);
         demo_quote(t, (mg_str){c->text, c->n});
         demo_printf(t, ",\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"%s\"}", c->finish);
     }
@@ -255,7 +257,7 @@ static mg_status chat_answer(const mg_host *h, const mg_provider_request *r, dem
     return frame_emit(t, frames, error);
 }
 
-/* ---- operations --------------------------------------------------------------------------------------------------------- */
+/* ---- operations -------------------------------------------------------------------------------------------------- */
 
 static mg_status demo_answer(void *self, const mg_provider_request *r, const mg_sink *frames, mg_error *error) {
     const mg_host *h = ((const demo *)self)->host;
@@ -272,7 +274,8 @@ static mg_status demo_answer(void *self, const mg_provider_request *r, const mg_
                         "\"owned_by\":\"moongate\"}]}");
         status = frame_emit(&t, frames, error);
         break;
-    default: status = openai_fail(error, 400, "unsupported", "the demo provider only chats, embeds and lists its model");
+    default:
+        status = openai_fail(error, 400, "unsupported", "the demo provider only chats, embeds and lists its model");
     }
     free(t.p);
     return status;
@@ -301,7 +304,7 @@ static void *demo_open(const mg_host *host, const mg_settings *settings, mg_erro
 
 static void demo_close(void *shared) { free(shared); }
 
-/* ---- descriptor ----------------------------------------------------------------------------------------------------------- */
+/* ---- descriptor -------------------------------------------------------------------------------------------------- */
 
 static const mg_provider operations = {
     .size = sizeof operations,

@@ -24,7 +24,7 @@ typedef struct provider {
     mg_str paths[N_OPERATIONS];
 } provider;
 
-/* ---- settings ------------------------------------------------------------------------------------------------------- */
+/* ---- settings ---------------------------------------------------------------------------------------------------- */
 
 static size_t elements_count(const mg_settings *s, const char *key) {
     mg_str name, value;
@@ -73,10 +73,11 @@ static bool header_name_valid(mg_str s) {
 static bool headers_check(const provider *p, mg_error *error) {
     for (size_t i = 0; i < p->n_headers; i++)
         if (!header_name_valid(p->headers[i].name) || !visible(p->headers[i].value, true)) {
-            openai_fail(error, 0, "bad_setting",
-                        "setting 'headers': '%.*s' is not a header that can be set here; names are in lower case, without "
-                        "host, connection and lengths, and values hold no control characters",
-                        (int)(p->headers[i].name.n > 60 ? 60 : p->headers[i].name.n), p->headers[i].name.p);
+            openai_fail(
+                error, 0, "bad_setting",
+                "setting 'headers': '%.*s' is not a header that can be set here; names are in lower case, without "
+                "host, connection and lengths, and values hold no control characters",
+                (int)(p->headers[i].name.n > 60 ? 60 : p->headers[i].name.n), p->headers[i].name.p);
             return false;
         }
     if (visible(p->organization, false) && visible(p->project, false)) return true;
@@ -136,7 +137,7 @@ static void *openai_open(const mg_host *host, const mg_settings *s, mg_error *er
     return NULL;
 }
 
-/* ---- operations ----------------------------------------------------------------------------------------------------- */
+/* ---- operations -------------------------------------------------------------------------------------------------- */
 
 static bool header_configured(const provider *p, mg_str name) {
     for (size_t i = 0; i < p->n_headers; i++)
@@ -189,7 +190,7 @@ static void classify(void *self, const mg_frame *frame, const mg_header *headers
     openai_classify(((const provider *)self)->host, frame, headers, n_headers, out);
 }
 
-/* ---- descriptor ----------------------------------------------------------------------------------------------------- */
+/* ---- descriptor -------------------------------------------------------------------------------------------------- */
 
 static const mg_setting settings[] = {
     {"api_key", MG_SETTING_SECRET, NULL, false, "key that is sent as a bearer token; none for servers without keys"},
@@ -199,8 +200,7 @@ static const mg_setting settings[] = {
     {"headers", MG_SETTING_MAP, NULL, false, "more headers to send, names in lower case; they replace ours"},
     {"drop", MG_SETTING_STRINGS, NULL, false, "top-level members of the request that this server does not take"},
     {"rename", MG_SETTING_MAP, NULL, false, "top-level members of the request that have another name here"},
-    {"path", MG_SETTING_MAP, NULL, false,
-     "path of an operation: chat, embeddings, moderations, models, count_tokens"},
+    {"path", MG_SETTING_MAP, NULL, false, "path of an operation: chat, embeddings, moderations, models, count_tokens"},
     {NULL, MG_SETTING_STRING, NULL, false, NULL},
 };
 

@@ -45,8 +45,8 @@ static void *hello_open(const mg_host *host, const mg_settings *settings, mg_err
     int64_t digits = settings->integer(settings->ctx, "digits");
     (void)host;
     if (prefix.n == 0 || prefix.n > PREFIX_MAX || digits < 1 || digits > DIGITS_MAX) {
-        snprintf(error->text, sizeof error->text, "prefix has to have 1 to %d bytes, and digits to be 1 to %d", PREFIX_MAX,
-                 DIGITS_MAX);
+        snprintf(error->text, sizeof error->text, "prefix has to have 1 to %d bytes, and digits to be 1 to %d",
+                 PREFIX_MAX, DIGITS_MAX);
         return NULL;
     }
     hello *h = malloc(sizeof *h);

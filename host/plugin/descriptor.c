@@ -20,17 +20,19 @@ typedef struct kind {
 #define OPERATION(type, field)                                                                                         \
     { #field, offsetof(type, field) }
 
-static const operation provider_operations[] = {OPERATION(mg_provider, encode), OPERATION(mg_provider, decode),
-                                                OPERATION(mg_provider, classify), {NULL, 0}};
-static const operation store_operations[] = {OPERATION(mg_store, get),    OPERATION(mg_store, put),
-                                             OPERATION(mg_store, erase),  OPERATION(mg_store, take),
-                                             OPERATION(mg_store, adjust), OPERATION(mg_store, read),
-                                             OPERATION(mg_store, cancel), {NULL, 0}};
-static const operation ledger_operations[] = {OPERATION(mg_ledger, migrate), OPERATION(mg_ledger, write),
-                                              OPERATION(mg_ledger, run), OPERATION(mg_ledger, version), {NULL, 0}};
+static const operation provider_operations[] = {
+    OPERATION(mg_provider, encode), OPERATION(mg_provider, decode), OPERATION(mg_provider, classify), {NULL, 0}};
+static const operation store_operations[] = {
+    OPERATION(mg_store, get),    OPERATION(mg_store, put),  OPERATION(mg_store, erase),  OPERATION(mg_store, take),
+    OPERATION(mg_store, adjust), OPERATION(mg_store, read), OPERATION(mg_store, cancel), {NULL, 0}};
+static const operation ledger_operations[] = {OPERATION(mg_ledger, migrate),
+                                              OPERATION(mg_ledger, write),
+                                              OPERATION(mg_ledger, run),
+                                              OPERATION(mg_ledger, version),
+                                              {NULL, 0}};
 static const operation detector_operations[] = {OPERATION(mg_detector, scan), {NULL, 0}};
-static const operation embedder_operations[] = {OPERATION(mg_embedder, embed), OPERATION(mg_embedder, cancel),
-                                                {NULL, 0}};
+static const operation embedder_operations[] = {
+    OPERATION(mg_embedder, embed), OPERATION(mg_embedder, cancel), {NULL, 0}};
 
 #define END_OF(type, field) (offsetof(type, field) + sizeof(((type *)0)->field))
 
@@ -69,7 +71,8 @@ static mg_status identity_check(const mg_plugin *p, mg_error *error) {
 static mg_status operations_check(const mg_plugin *p, mg_error *error) {
     const kind *k = &kinds[p->kind];
     size_t size;
-    if (!p->ops) return mg_fail(error, 0, "bad_plugin", "%s '%s' has no operations: set mg_plugin.ops", k->name, p->name);
+    if (!p->ops)
+        return mg_fail(error, 0, "bad_plugin", "%s '%s' has no operations: set mg_plugin.ops", k->name, p->name);
     memcpy(&size, p->ops, sizeof size);
     if (size < k->size)
         return mg_fail(error, 0, "bad_plugin",
@@ -120,12 +123,13 @@ mg_status mg_descriptor_check(const mg_plugin *p, mg_error *error) {
     mg_status status;
     if (!p) return mg_fail(error, 0, "bad_plugin", "its function " MG_PLUGIN_SYMBOL " returned no descriptor");
     if (p->abi != MG_PLUGIN_ABI)
-        return mg_fail(error, 0, "bad_plugin", "it speaks plugin ABI %u and this host %u: build it with this host's header",
-                       p->abi, MG_PLUGIN_ABI);
+        return mg_fail(error, 0, "bad_plugin",
+                       "it speaks plugin ABI %u and this host %u: build it with this host's header", p->abi,
+                       MG_PLUGIN_ABI);
     if (!MG_COVERS(p, mg_plugin, detach))
         return mg_fail(error, 0, "bad_plugin",
-                       "its descriptor is %zu bytes long and needs %zu: set mg_plugin.size to sizeof(mg_plugin)", p->size,
-                       END_OF(mg_plugin, detach));
+                       "its descriptor is %zu bytes long and needs %zu: set mg_plugin.size to sizeof(mg_plugin)",
+                       p->size, END_OF(mg_plugin, detach));
     if ((status = identity_check(p, error)) != MG_OK) return status;
     if ((status = operations_check(p, error)) != MG_OK) return status;
     if ((status = life_check(p, error)) != MG_OK) return status;

@@ -9,7 +9,7 @@
 
 #include "plugin/descriptor.h"
 
-/* Beside what callers see: which version of the file was looked at, so that a refused one is tried again once mended. */
+/* Which version of a file was looked at, so that a refused one is tried again once mended. */
 typedef struct version {
     dev_t device;
     ino_t inode;
@@ -39,7 +39,7 @@ static void own_set(mg_str *s, char *text) {
     *s = mg_str_of(text);
 }
 
-/* ---- one file ----------------------------------------------------------------------------------------------------- */
+/* ---- one file ---------------------------------------------------------------------------------------------------- */
 
 static const mg_plugin_file *twin_find(const mg_registry *r, const mg_plugin *p) {
     for (size_t i = 0; i < r->n; i++) {
@@ -53,8 +53,9 @@ static mg_status descriptor_take(const mg_registry *r, void *handle, const mg_pl
     const mg_plugin *(*descriptor)(void);
     void *symbol = dlsym(handle, MG_PLUGIN_SYMBOL);
     if (!symbol)
-        return mg_fail(error, 0, "bad_plugin", "it exports no function " MG_PLUGIN_SYMBOL
-                                               ": declare it MG_PLUGIN_EXPORT (and extern \"C\" in C++)");
+        return mg_fail(error, 0, "bad_plugin",
+                       "it exports no function " MG_PLUGIN_SYMBOL
+                       ": declare it MG_PLUGIN_EXPORT (and extern \"C\" in C++)");
     memcpy(&descriptor, &symbol, sizeof descriptor); /* ISO C has no conversion from object to function pointers */
     const mg_plugin *p = descriptor();
     mg_status status = mg_descriptor_check(p, error);
@@ -85,7 +86,7 @@ static bool file_load(const mg_registry *r, mg_plugin_file *file) {
     return false;
 }
 
-/* ---- the folder --------------------------------------------------------------------------------------------------- */
+/* ---- the folder -------------------------------------------------------------------------------------------------- */
 
 static int is_shared_object(const struct dirent *entry) {
     size_t n = strlen(entry->d_name);
@@ -147,7 +148,7 @@ int mg_registry_load(mg_registry *r, mg_str folder, mg_error *error) {
     return refused;
 }
 
-/* ---- finding ------------------------------------------------------------------------------------------------------ */
+/* ---- finding ----------------------------------------------------------------------------------------------------- */
 
 const mg_plugin_file *mg_registry_files(const mg_registry *r, size_t *n) {
     *n = r->n;

@@ -1,5 +1,5 @@
-/* Loading plugins: every .so of a folder, its descriptor checked before any operation is called, found by kind and name.
- * A registry has no lock: its owner loads from one thread at a time, with no reader meanwhile. */
+/* Loading plugins: every .so of a folder, its descriptor checked before any operation is called, found by kind and
+ * name. A registry has no lock: its owner loads from one thread at a time, with no reader meanwhile. */
 #ifndef MG_PLUGIN_REGISTRY_H
 #define MG_PLUGIN_REGISTRY_H
 
@@ -31,7 +31,8 @@ mg_str mg_registry_nearest(const mg_registry *r, mg_plugin_kind kind, mg_str nam
 const char *mg_plugin_kind_name(uint32_t kind); /* "provider", … */
 const mg_host *mg_registry_host(const mg_registry *r);
 
-/* One use of a plugin in the configuration: its shared handle and one instance a worker. Refcounted: snapshots share it. */
+/* One use of a plugin in the configuration: its shared handle and one instance a worker. Refcounted: snapshots share
+ * it. */
 typedef struct mg_use mg_use;
 struct mg_setting_values; /* plugin/settings.h */
 
@@ -43,7 +44,8 @@ mg_use *mg_use_ref(mg_use *u);
 void mg_use_unref(mg_use *u); /* closes with the last reference; instances must be detached by then */
 const mg_plugin *mg_use_plugin(const mg_use *u);
 const void *mg_use_ops(const mg_use *u);
-/* The worker's instance, attached when first asked for, on that worker's thread. NULL and an error if attach refuses. */
+/* The worker's instance, attached when first asked for, on that worker's thread. NULL and an error if attach
+ * refuses. */
 void *mg_use_self(mg_use *u, size_t worker, mg_evloop *loop, mg_error *error);
 void *mg_use_shared(mg_use *u); /* ledgers */
 /* Detaches worker's instance, on its thread, before its loop ends; nothing if it was never attached. */

@@ -106,7 +106,7 @@ mg_status mg_setting_table_check(const mg_setting *table, mg_error *error) {
     return status;
 }
 
-/* ---- setting ------------------------------------------------------------------------------------------------------ */
+/* ---- setting ----------------------------------------------------------------------------------------------------- */
 
 static mg_status scalar_set(mg_setting_values *v, size_t row, mg_str text, mg_error *error) {
     const mg_setting *s = &v->table[row];
@@ -152,8 +152,7 @@ static mg_status element_add(mg_setting_values *v, size_t row, mg_str name, mg_s
     size_t place = is_map ? map_place(list, name, &found) : list->n;
     mg_str shown = mg_str_cut(name, 60);
     if (found)
-        return mg_fail(error, 0, "bad_setting", "setting '%s' holds '" MG_STR_FMT "' twice", s->key,
-                       MG_STR_ARG(shown));
+        return mg_fail(error, 0, "bad_setting", "setting '%s' holds '" MG_STR_FMT "' twice", s->key, MG_STR_ARG(shown));
     list->elements = mg_realloc(list->elements, (list->n + 1) * sizeof *list->elements);
     memmove(list->elements + place + 1, list->elements + place, (list->n - place) * sizeof *list->elements);
     list->elements[place] = (element){is_map ? copy(name) : (mg_str){NULL, 0}, copy(text)};
@@ -218,7 +217,7 @@ mg_status mg_setting_check(const mg_setting_values *v, mg_error *error) {
     return MG_OK;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static const value *value_find(const void *ctx, const char *key) {
     const mg_setting_values *v = ctx;
@@ -260,7 +259,8 @@ const char *mg_setting_type_name(mg_setting_type t) {
 }
 
 static bool value_equal(const value *a, const value *b) {
-    if (a->present != b->present || a->number != b->number || a->n != b->n || !mg_str_eq(a->text, b->text)) return false;
+    if (a->present != b->present || a->number != b->number || a->n != b->n || !mg_str_eq(a->text, b->text))
+        return false;
     for (size_t i = 0; i < a->n; i++)
         if (!mg_str_eq(a->elements[i].name, b->elements[i].name) ||
             !mg_str_eq(a->elements[i].value, b->elements[i].value))
@@ -275,7 +275,7 @@ bool mg_setting_values_equal(const mg_setting_values *a, const mg_setting_values
     return true;
 }
 
-/* ---- life --------------------------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------------------------- */
 
 mg_setting_values *mg_setting_values_create(const mg_setting *table, mg_str data_dir) {
     mg_setting_values *v = MG_NEW(mg_setting_values);

@@ -1,9 +1,10 @@
-/* Values for a table of settings (mg_setting): parsing by type, defaults, required keys, the nearest known key. Used for
- * plugins' settings and for the host's own.
+/* Values for a table of settings (mg_setting): parsing by type, defaults, required keys, the nearest known key. Used
+ * for plugins' settings and for the host's own.
  *
- * As text: BOOL "true" or "false"; INTEGER a decimal integer; SECONDS what mg_duration_parse takes; BYTES an integer with
- * or without KB, MB, GB, TB (powers of 1,024); URL http or https with a host, without credentials, query and fragment
- * (closing slashes are taken off). A default of STRINGS is written "a, b", one of a MAP "key=value, key=value". */
+ * As text: BOOL "true" or "false"; INTEGER a decimal integer; SECONDS what mg_duration_parse takes; BYTES an integer
+ * with or without KB, MB, GB, TB (powers of 1,024); URL http or https with a host, without credentials, query and
+ * fragment (closing slashes are taken off).
+ * A default of STRINGS is written "a, b", one of a MAP "key=value, key=value". */
 #ifndef MG_PLUGIN_SETTINGS_H
 #define MG_PLUGIN_SETTINGS_H
 

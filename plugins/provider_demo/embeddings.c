@@ -1,5 +1,5 @@
-/* The demo provider's vectors. They are hashes of the text and carry no meaning: equal texts have equal vectors, and any
- * two others are about at right angles, however close what they say. */
+/* The demo provider's vectors. They are hashes of the text and carry no meaning: equal texts have equal vectors, and
+ * any two others are about at right angles, however close what they say. */
 #include <math.h>
 
 #include "../provider_openai/openai.h"
@@ -134,7 +134,7 @@ mg_status demo_embeddings(const mg_host *h, const mg_provider_request *r, demo_t
         return openai_fail(error, 400, "invalid_input",
                            "input has to be a text, a list of tokens, or a list of up to %d of either, none empty",
                            INPUTS_MAX);
-    demo_printf(out, "],\"model\":\"demo\",\"usage\":{\"prompt_tokens\":%lld,\"total_tokens\":%lld}}", (long long)e.tokens,
-                (long long)e.tokens);
+    demo_printf(out, "],\"model\":\"demo\",\"usage\":{\"prompt_tokens\":%lld,\"total_tokens\":%lld}}",
+                (long long)e.tokens, (long long)e.tokens);
     return MG_OK;
 }

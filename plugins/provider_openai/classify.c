@@ -7,7 +7,7 @@
 
 static const int64_t WAIT_MAX_MS = 30 * 86400000LL; /* whoever asks for more has made a mistake */
 
-/* ---- waiting -------------------------------------------------------------------------------------------------------- */
+/* ---- waiting ----------------------------------------------------------------------------------------------------- */
 
 static mg_str header(const mg_header *headers, size_t n, const char *name) {
     for (size_t i = 0; i < n; i++)
@@ -73,7 +73,7 @@ static int64_t retry_after(const mg_header *headers, size_t n) {
     return ms > WAIT_MAX_MS ? WAIT_MAX_MS : ms;
 }
 
-/* ---- what the body says ------------------------------------------------------------------------------------------------ */
+/* ---- what the body says ------------------------------------------------------------------------------------------ */
 
 static mg_failure failure_by_name(mg_str name) {
     static const struct {

@@ -29,7 +29,7 @@ mg_status openai_fail(mg_error *error, int http, const char *code, const char *f
     return MG_ERROR;
 }
 
-/* ---- usage ---------------------------------------------------------------------------------------------------------- */
+/* ---- usage ------------------------------------------------------------------------------------------------------- */
 
 static int64_t count(const decoder *d, const mg_json *object, const char *key) {
     int64_t n = d->h->json_int(openai_get(d->h, object, key), 0);
@@ -37,7 +37,8 @@ static int64_t count(const decoder *d, const mg_json *object, const char *key) {
 }
 
 /* The first of two names that holds a number above 0. */
-static int64_t count_either(const decoder *d, const mg_json *a, const char *key_a, const mg_json *b, const char *key_b) {
+static int64_t count_either(const decoder *d, const mg_json *a, const char *key_a, const mg_json *b,
+                            const char *key_b) {
     int64_t n = count(d, a, key_a);
     return n ? n : count(d, b, key_b);
 }
@@ -64,6 +65,7 @@ static void usage_emit(const decoder *d, const mg_json *usage, bool alone) {
     /* DeepSeek and Moonshot have names of their own. */
     u.cached = count_either(d, in, "cached_tokens", usage, "prompt_cache_hit_tokens");
     if (!u.cached) u.cached = count(d, usage, "cached_tokens");
+    /* Grok on Azure counts the cached tokens of its own hidden preamble here, which are in no other number. */
     u.cached = least(u.cached, u.input);
     u.cache_write = least(count(d, in, "cache_write_tokens"), u.input - u.cached);
     u.reasoning = least(count_either(d, out, "reasoning_tokens", usage, "reasoning_tokens"), u.output);
@@ -72,7 +74,7 @@ static void usage_emit(const decoder *d, const mg_json *usage, bool alone) {
     emit(d, (mg_event){.type = MG_EVENT_USAGE, .usage = &u, .alone = alone});
 }
 
-/* ---- choices -------------------------------------------------------------------------------------------------------- */
+/* ---- choices ----------------------------------------------------------------------------------------------------- */
 
 /* Mistral's content may be a list of parts, the reasoning among them as a list again. */
 static void parts_emit(const decoder *d, const mg_json *parts, int64_t choice, mg_event_type type) {
@@ -126,9 +128,14 @@ static void tools_emit(const decoder *d, const mg_json *message) {
 static void finish_emit(const decoder *d, mg_str reason, int64_t choice) {
     static const struct {
         const char *theirs, *ours;
-    } reasons[] = {{"stop", "stop"},           {"length", "length"},         {"tool_calls", "tool_calls"},
-                   {"content_filter", "content_filter"}, {"function_call", "tool_calls"},
-                   {"max_tokens", "length"},   {"model_length", "length"},   {"tool_use", "tool_calls"}};
+    } reasons[] = {{"stop", "stop"},
+                   {"length", "length"},
+                   {"tool_calls", "tool_calls"},
+                   {"content_filter", "content_filter"},
+                   {"function_call", "tool_calls"},
+                   {"max_tokens", "length"},
+                   {"model_length", "length"},
+                   {"tool_use", "tool_calls"}};
     if (!reason.n) return;
     /* OpenRouter and DeepSeek say here that the answer broke off. */
     if (str_eq(reason, STR("error")) || str_eq(reason, STR("insufficient_system_resource"))) {
@@ -155,7 +162,7 @@ static void choice_emit(const decoder *d, const mg_json *choice, int64_t place) 
     usage_emit(d, openai_get(d->h, choice, "usage"), false);
 }
 
-/* ---- frames --------------------------------------------------------------------------------------------------------- */
+/* ---- frames ------------------------------------------------------------------------------------------------------ */
 
 /* True if the frame is an error: {"error": {…}}, {"error": "…"}, or any object under the event name "error". */
 static bool error_emit(const decoder *d) {

@@ -14,7 +14,7 @@ typedef struct encoder {
     const mg_provider_out *out;
 } encoder;
 
-/* ---- which members stay ------------------------------------------------------------------------------------------- */
+/* ---- which members stay ------------------------------------------------------------------------------------------ */
 
 static bool is_dropped(const encoder *e, mg_str key) {
     for (size_t i = 0; i < e->quirks->n_drop; i++)
@@ -46,7 +46,7 @@ static fate fate_of(const encoder *e, mg_str key) {
     return name_taken(e, r) ? DROPPED : RENAMED;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------ */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 /* Text as a JSON string into out, which takes 6 bytes for each of text and 2 more; returns the length. */
 static size_t quote(mg_str text, char *out) {
@@ -76,8 +76,8 @@ static size_t key_end(mg_str body, size_t start) {
     return i + 1;
 }
 
-/* Takes every dropped member out together with one comma; returns how many stay. A member goes with the comma before it;
- * those that open the object have none, and go up to where the first that stays begins. */
+/* Takes every dropped member out together with one comma; returns how many stay. A member goes with the comma before
+ * it; those that open the object have none, and go up to where the first that stays begins. */
 static size_t members_drop(const encoder *e) {
     size_t kept = 0, open_start = 0, previous_end = 0, start, end;
     bool opening = false;
@@ -108,7 +108,8 @@ static mg_status members_rename(const encoder *e, mg_error *error) {
         const mg_json *m = e->h->json_get(e->request->root, r->name);
         if (!m || fate_of(e, r->name) != RENAMED || !e->h->json_member_span(m, &start, &end)) continue;
         if (r->value.n > MODEL_MAX)
-            return openai_fail(error, 500, "bad_setting", "the setting rename holds a name of over %d bytes", MODEL_MAX);
+            return openai_fail(error, 500, "bad_setting", "the setting rename holds a name of over %d bytes",
+                               MODEL_MAX);
         splice(e, start, key_end(e->request->body, start), (mg_str){name, quote(r->value, name)});
     }
     return MG_OK;
@@ -119,7 +120,7 @@ static void value_replace(const encoder *e, const mg_json *v, mg_str text) {
     if (e->h->json_span(v, &start, &end)) splice(e, start, end, text);
 }
 
-/* ---- members that the request decides ------------------------------------------------------------------------------- */
+/* ---- members that the request decides ---------------------------------------------------------------------------- */
 
 /* Members to append, gathered so that one splice before the closing brace holds them all. */
 typedef struct addition {

@@ -18,7 +18,9 @@ static inline const mg_json *openai_get(const mg_host *h, const mg_json *object,
 static inline mg_str openai_text(const mg_host *h, const mg_json *object, const char *key) {
     return h->json_str(openai_get(h, object, key));
 }
-static inline bool openai_is_object(const mg_host *h, const mg_json *v) { return v && h->json_type(v) == MG_JSON_OBJECT; }
+static inline bool openai_is_object(const mg_host *h, const mg_json *v) {
+    return v && h->json_type(v) == MG_JSON_OBJECT;
+}
 
 /* Fills an error and returns MG_ERROR. */
 mg_status openai_fail(mg_error *error, int http, const char *code, const char *format, ...)

@@ -30,10 +30,11 @@ static inline void fixture_folder_remove(char *folder) {
 /* Compiles a source (from the repository's root) to FOLDER/name with more flags. */
 static inline void fixture_compile(const char *folder, const char *name, const char *source, const char *flags) {
     char command[1024];
-    snprintf(command, sizeof command,
-             "${CC:-cc} -std=gnu11 -Wall -Wextra -Wno-unused -shared -fPIC -fvisibility=hidden -I'%s/../host/include' %s -o "
-             "'%s/%s' '%s/../%s' -pthread",
-             TEST_SOURCE_DIR, flags, folder, name, TEST_SOURCE_DIR, source);
+    snprintf(
+        command, sizeof command,
+        "${CC:-cc} -std=gnu11 -Wall -Wextra -Wno-unused -shared -fPIC -fvisibility=hidden -I'%s/../host/include' %s -o "
+        "'%s/%s' '%s/../%s' -pthread",
+        TEST_SOURCE_DIR, flags, folder, name, TEST_SOURCE_DIR, source);
     if (system(command) != 0) fail_msg("can't compile %s", source);
 }
 

@@ -3,10 +3,11 @@
 
 static void compile(const char *compiler, const char *language, const char *standard) {
     char command[512];
-    snprintf(command, sizeof command,
-             "printf '#include <moongate/plugin.h>\\nconst mg_plugin *p;\\n' | %s -x %s -std=%s -pedantic -Wall -Wextra "
-             "-Werror -Wshadow -I'%s/../host/include' -c -o /dev/null -",
-             compiler, language, standard, TEST_SOURCE_DIR);
+    snprintf(
+        command, sizeof command,
+        "printf '#include <moongate/plugin.h>\\nconst mg_plugin *p;\\n' | %s -x %s -std=%s -pedantic -Wall -Wextra "
+        "-Werror -Wshadow -I'%s/../host/include' -c -o /dev/null -",
+        compiler, language, standard, TEST_SOURCE_DIR);
     if (system(command) != 0) fail_msg("failed: %s", command);
 }
 

@@ -63,15 +63,33 @@ typedef struct sample {
 static void reads_by_type(void **state) {
     (void)state;
     static const sample samples[] = {
-        {"verify", "true", 1},           {"verify", "false", 0},         {"verify", "yes", -1},
-        {"verify", "", -1},              {"retries", "0", 0},            {"retries", "12", 12},
-        {"retries", "1.5", -1},          {"retries", "", -1},            {"retries", "99999999999999999999", -1},
-        {"timeout", "30", 30000},        {"timeout", "0.25", 250},       {"timeout", "soon", -1},
-        {"timeout", "-1", -1},           {"timeout", "", -1},            {"max_bytes", "0", 0},
-        {"max_bytes", "123", 123},       {"max_bytes", "256MB", 256 << 20}, {"max_bytes", "1GB", 1 << 30},
-        {"max_bytes", "64 kb", 65536},   {"max_bytes", "2TB", 2LL << 40}, {"max_bytes", "7B", 7},
-        {"max_bytes", "MB", -1},         {"max_bytes", "-1", -1},        {"max_bytes", "1XB", -1},
-        {"max_bytes", "9223372036854775807KB", -1}, {"max_bytes", "1.5MB", -1}, {"max_bytes", "1 MB x", -1},
+        {"verify", "true", 1},
+        {"verify", "false", 0},
+        {"verify", "yes", -1},
+        {"verify", "", -1},
+        {"retries", "0", 0},
+        {"retries", "12", 12},
+        {"retries", "1.5", -1},
+        {"retries", "", -1},
+        {"retries", "99999999999999999999", -1},
+        {"timeout", "30", 30000},
+        {"timeout", "0.25", 250},
+        {"timeout", "soon", -1},
+        {"timeout", "-1", -1},
+        {"timeout", "", -1},
+        {"max_bytes", "0", 0},
+        {"max_bytes", "123", 123},
+        {"max_bytes", "256MB", 256 << 20},
+        {"max_bytes", "1GB", 1 << 30},
+        {"max_bytes", "64 kb", 65536},
+        {"max_bytes", "2TB", 2LL << 40},
+        {"max_bytes", "7B", 7},
+        {"max_bytes", "MB", -1},
+        {"max_bytes", "-1", -1},
+        {"max_bytes", "1XB", -1},
+        {"max_bytes", "9223372036854775807KB", -1},
+        {"max_bytes", "1.5MB", -1},
+        {"max_bytes", "1 MB x", -1},
     };
     mg_error error;
     mg_setting_values *v = values();
@@ -209,7 +227,8 @@ static void checks_tables(void **state) {
     (void)state;
     mg_error error;
     const mg_setting end = {NULL, MG_SETTING_STRING, NULL, false, NULL};
-    const mg_setting twice[] = {{"a", MG_SETTING_STRING, NULL, false, ""}, {"a", MG_SETTING_BOOL, NULL, false, ""}, end};
+    const mg_setting twice[] = {
+        {"a", MG_SETTING_STRING, NULL, false, ""}, {"a", MG_SETTING_BOOL, NULL, false, ""}, end};
     const mg_setting name[] = {{"A-b", MG_SETTING_STRING, NULL, false, ""}, end};
     const mg_setting type[] = {{"a", (mg_setting_type)40, NULL, false, ""}, end};
     const mg_setting fallback[] = {{"a", MG_SETTING_URL, "nowhere", false, ""}, end};

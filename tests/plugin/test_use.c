@@ -1,4 +1,5 @@
-/* Uses of plugins, and what a store may do to the host: complete inside the call, late, twice, after cancel, from a thread. */
+/* Uses of plugins, and what a store may do to the host: complete inside the call, late, twice, after cancel, from a
+ * thread. */
 #include "fixture.h"
 #include "plugin/registry.h"
 #include "plugin/settings.h"
@@ -35,7 +36,7 @@ static mg_use *late_open(const char *refuse, size_t workers, mg_error *error) {
     return mg_use_open(&host, late, v, workers, error);
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------------------------- */
 
 static void reports_refusals(void **state) {
     (void)state;
@@ -71,7 +72,7 @@ static void attaches_once_a_worker(void **state) {
     mg_evloop_destroy(loop);
 }
 
-/* ---- asynchronous operations ---------------------------------------------------------------------------------------- */
+/* ---- asynchronous operations ------------------------------------------------------------------------------------- */
 
 typedef struct waiting {
     mg_evloop *loop;
@@ -173,7 +174,7 @@ static void stray_completion_hits_nobody_else(void **state) {
     mg_evloop_destroy(loop);
 }
 
-/* ---- the example ------------------------------------------------------------------------------------------------------ */
+/* ---- the example ------------------------------------------------------------------------------------------------- */
 
 typedef struct spans {
     size_t n;
@@ -210,10 +211,14 @@ static void example_finds_employee_numbers(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reports_refusals),          cmocka_unit_test(attaches_once_a_worker),
-        cmocka_unit_test(completes_inside_the_call), cmocka_unit_test(completes_late),
-        cmocka_unit_test(completes_twice),           cmocka_unit_test(completes_after_cancel),
-        cmocka_unit_test(completes_from_a_thread),   cmocka_unit_test(stray_completion_hits_nobody_else),
+        cmocka_unit_test(reports_refusals),
+        cmocka_unit_test(attaches_once_a_worker),
+        cmocka_unit_test(completes_inside_the_call),
+        cmocka_unit_test(completes_late),
+        cmocka_unit_test(completes_twice),
+        cmocka_unit_test(completes_after_cancel),
+        cmocka_unit_test(completes_from_a_thread),
+        cmocka_unit_test(stray_completion_hits_nobody_else),
         cmocka_unit_test(example_finds_employee_numbers),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -295,8 +295,10 @@ typedef struct mg_provider {
     /* Names the failure of an answer whose status is not 2xx. `frame.json` is NULL when the body is not JSON. */
     void (*classify)(void *self, const mg_frame *frame, const mg_header *headers, size_t n_headers,
                      mg_classification *out);
-    /* A provider that answers by itself (demo): writes the whole plain body, or frame after frame when `stream` is set,
-     * without the framing. NULL for all that have a vendor. */
+    /* A provider that answers by itself (demo): emits an MG_EVENT_TEXT for each frame, whose text is the frame's whole
+     * payload without the framing: one for a plain body, or one a chunk when `stream` is set, the format's terminator
+     * ("[DONE]") as the last. The host decodes the frames like a vendor's. MG_ERROR: with what the client should see, and
+     * before anything was emitted unless memory ran out. NULL for all that have a vendor. */
     mg_status (*answer)(void *self, const mg_provider_request *request, const mg_sink *frames, mg_error *error);
 } mg_provider;
 
