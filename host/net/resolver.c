@@ -59,7 +59,7 @@ static bool is_literal(const char *host, mg_addresses *out) {
     out->n = 0;
     if (inet_pton(AF_INET, host, &v4) == 1) put_v4(out, v4.s_addr);
     else if (inet_pton(AF_INET6, host, &v6) == 1) put_v6(out, &v6);
-    else if (strcasecmp(host, "localhost") == 0) {
+    else if (strcmp(host, "localhost") == 0) {
         put_v4(out, htonl(INADDR_LOOPBACK));
         put_v6(out, &in6addr_loopback);
     }
@@ -126,7 +126,7 @@ static void evict(mg_resolver *r) {
 static entry *find(mg_resolver *r, const char *host) {
     entry **bucket = bucket_of(r, host);
     for (entry *e = *bucket; e; e = e->next) {
-        if (strcasecmp(e->host, host) == 0) return e;
+        if (strcmp(e->host, host) == 0) return e;
     }
     if (r->names >= r->settings.names) evict(r);
     if (r->names >= r->settings.names) return NULL;
@@ -292,14 +292,17 @@ void mg_resolver_release(mg_resolver *r) {
 
 /* ---- asking ---- */
 
-/* The host without brackets, terminated; false if it is too long or holds what no host name does. */
+/* The host without brackets, in lower case, terminated; false if it is too long or holds what no host name does. */
 static bool host_name(mg_str host, char out[HOST_MAX + 1]) {
     if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']') host = (mg_str){host.p + 1, host.n - 2};
     if (host.n == 0 || host.n > HOST_MAX) return false;
     for (size_t i = 0; i < host.n; i++) {
         if ((unsigned char)host.p[i] <= ' ' || host.p[i] == 0x7f) return false;
     }
-    memcpy(out, host.p, host.n);
+    for (size_t i = 0; i < host.n; i++) {
+        char c = host.p[i];
+        out[i] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+    }
     out[host.n] = 0;
     return true;
 }

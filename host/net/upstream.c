@@ -1,5 +1,6 @@
 #include "net/upstream_call.h"
 
+#include <arpa/inet.h>
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,12 +36,19 @@ static bool parse_port(mg_str text, uint16_t *port) {
     return true;
 }
 
-/* Letters, digits and what else a host name or address literal holds. */
-static bool is_host(mg_str host, bool v6) {
+static bool is_v6(mg_str host) {
+    char text[INET6_ADDRSTRLEN];
+    struct in6_addr address;
+    int n = snprintf(text, sizeof text, MG_STR_FMT, MG_STR_ARG(host));
+    return n > 0 && (size_t)n < sizeof text && inet_pton(AF_INET6, text, &address) == 1;
+}
+
+/* Letters, digits and what else a host name or IPv4 address holds. */
+static bool is_name(mg_str host) {
     for (size_t i = 0; i < host.n; i++) {
         char c = host.p[i];
         bool alnum = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!alnum && c != '.' && !(v6 ? c == ':' : c == '-' || c == '_')) return false;
+        if (!alnum && c != '.' && c != '-' && c != '_') return false;
     }
     return host.n > 0 && host.n <= 253;
 }
@@ -52,7 +60,7 @@ static bool parse_authority(mg_str authority, mg_upstream_url *out) {
     out->host = out->v6 ? (mg_str){authority.p + 1, end - 1} : (mg_str){authority.p, end};
     mg_str rest = mg_str_skip(authority, out->v6 ? end + 1 : end);
     if (rest.n && (rest.p[0] != ':' || !parse_port(mg_str_skip(rest, 1), &out->port))) return false;
-    return is_host(out->host, out->v6);
+    return out->v6 ? is_v6(out->host) : is_name(out->host);
 }
 
 /* Visible ASCII or UTF-8, and no space: what may stand in a request line. */
