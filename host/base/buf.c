@@ -98,8 +98,8 @@ static size_t clean_run(mg_str s) {
 
 static size_t escape(uint8_t c, char out[6]) {
     static const char hex[] = "0123456789abcdef";
-    static const char letters[] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r',
-                                   ['"'] = '"',  ['\\'] = '\\'};
+    static const char letters[] = {
+        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r', ['"'] = '"', ['\\'] = '\\'};
     if (c >= 0x80) {
         memcpy(out, "\xef\xbf\xbd", 3);
         return 3;

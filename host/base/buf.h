@@ -16,7 +16,8 @@ typedef struct mg_buf {
 void mg_buf_finish(mg_buf *b);        /* frees; the struct may be used again */
 void mg_buf_clear(mg_buf *b);         /* n = 0, keeps the memory */
 bool mg_buf_reserve(mg_buf *b, size_t more); /* room for `more` bytes behind n; false beyond max */
-bool mg_buf_add(mg_buf *b, const void *p, size_t n); /* false (and `over`) beyond max: nothing added. So for all below */
+/* False (and `over`) beyond max: nothing added. The same for all below. */
+bool mg_buf_add(mg_buf *b, const void *p, size_t n);
 bool mg_buf_str(mg_buf *b, mg_str s);
 bool mg_buf_printf(mg_buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void mg_buf_drain(mg_buf *b, size_t n); /* drops the first n bytes */

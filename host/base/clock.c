@@ -144,7 +144,8 @@ bool mg_clock_parse(mg_str text, int64_t *unix_ms) {
     if (text.n) {
         if (text.p[0] != 'T') return false;
         text = mg_str_skip(text, 1);
-        if (!field(&text, 2, ':', &hour) || !field(&text, 2, ':', &minute) || !field(&text, 2, 0, &second)) return false;
+        if (!field(&text, 2, ':', &hour) || !field(&text, 2, ':', &minute) || !field(&text, 2, 0, &second))
+            return false;
         if (hour > 23 || minute > 59 || second > 59 || !parse_fraction(&text, &ms)) return false;
         if (!mg_str_is(text, "Z")) return false;
         date += ((hour * 60 + minute) * 60 + second) * 1000LL + ms;
@@ -202,7 +203,8 @@ mg_status mg_rate_parse(mg_str text, mg_rate *out, mg_error *error) {
     mg_rate rate = {0};
     if (!parse_amount(mg_str_trim(mg_str_from(text.p, slash)), &rate))
         return mg_fail(error, 400, "invalid_rate",
-                       "rate \"" MG_STR_FMT "\": what stands before the / must be a whole number, or an amount like 50 usd",
+                       "rate \"" MG_STR_FMT
+                       "\": what stands before the / must be a whole number, or an amount like 50 usd",
                        MG_STR_ARG(shown));
     mg_str period = mg_str_trim(mg_str_skip(text, slash + 1));
     bool named = period.n && (period.p[period.n - 1] < '0' || period.p[period.n - 1] > '9');

@@ -31,7 +31,8 @@ typedef struct mg_rate {
     bool usd;
 } mg_rate;
 mg_status mg_rate_parse(mg_str text, mg_rate *out, mg_error *error);
-/* "10s", "1.5m", "30m", "2h", "7d" or a number of seconds, to milliseconds (rounded up). The units are those of a rate. */
+/* "10s", "1.5m", "30m", "2h", "7d" or a number of seconds, to milliseconds (rounded up). The units are a
+ * rate's. */
 bool mg_duration_parse(mg_str text, uint64_t *ms);
 
 #endif

@@ -1,7 +1,7 @@
 /* Building the tree goes over simdjson's structural indexes: the positions of brackets, colons, commas, opening quotes
  * and first bytes of scalars, in order, ended by the text's length. The decoded strings lie in the same order in the
- * document's string buffer, each behind a 32-bit length. So one pass over both is enough, and since simdjson has checked
- * the grammar, the pass need not. */
+ * document's string buffer, each behind a 32-bit length. So one pass over both is enough, and since simdjson has
+ * checked the grammar, the pass need not. */
 #include <algorithm>
 #include <cstring>
 #include <cstdlib>
@@ -17,9 +17,9 @@ extern "C" {
 
 namespace {
 
-constexpr size_t KEEP = 4 << 20;       /* a parser that has grown for a longer text is made anew */
-constexpr size_t FEW_MEMBERS = 12;     /* up to here comparing all pairs is faster than hashing */
-constexpr size_t LARGEST_CHUNK = 512;  /* values allocated at once */
+constexpr size_t KEEP = 4 << 20; /* a parser that has grown for a longer text is made anew */
+constexpr size_t FEW_MEMBERS = 12; /* up to here comparing all pairs is faster than hashing */
+constexpr size_t LARGEST_CHUNK = 512; /* values allocated at once */
 constexpr size_t LONGEST_TEXT = 1u << 31;
 
 struct frame {
@@ -83,7 +83,8 @@ void refuse_duplicate(const builder *b, const mg_json *member) {
     mg_buf shown = {memory, 0, sizeof memory, sizeof memory, false};
     mg_str key = mg_str_cut(member->key, 60);
     mg_buf_json_raw(&shown, key);
-    mg_fail(b->error, 400, "duplicate_key", "the key \"" MG_STR_FMT "%s\" at byte %u occurs twice in its object: send it once",
+    mg_fail(b->error, 400, "duplicate_key",
+            "the key \"" MG_STR_FMT "%s\" at byte %u occurs twice in its object: send it once",
             MG_STR_ARG(mg_buf_view(&shown)), key.n < member->key.n ? "…" : "", member->key_src);
 }
 
@@ -171,8 +172,8 @@ mg_json *next_value(builder *b, frame *f) {
 
 bool too_much(const builder *b, const mg_json *v, size_t depth) {
     if (depth == MG_JSON_MAX_DEPTH)
-        return mg_fail(b->error, 400, "invalid_json", "invalid JSON at byte %u: nested more than %d levels deep", v->src,
-                       MG_JSON_MAX_DEPTH) == MG_ERROR;
+        return mg_fail(b->error, 400, "invalid_json", "invalid JSON at byte %u: nested more than %d levels deep",
+                       v->src, MG_JSON_MAX_DEPTH) == MG_ERROR;
     if (b->values > MG_JSON_MAX_VALUES)
         return mg_fail(b->error, 400, "invalid_json", "invalid JSON at byte %u: more than %d values", v->src,
                        MG_JSON_MAX_VALUES) == MG_ERROR;
@@ -297,7 +298,8 @@ mg_status mg_json_parse(mg_json_parser *p, mg_arena *arena, const char *text, si
     *root = nullptr;
     if (n == 0) return mg_json_fault(mg_str{text, 0}, MG_JSON_MAX_DEPTH, error);
     if (n > LONGEST_TEXT)
-        return mg_fail(error, 400, "invalid_json", "invalid JSON at byte %zu: a text may have 2 GB at most", LONGEST_TEXT);
+        return mg_fail(error, 400, "invalid_json", "invalid JSON at byte %zu: a text may have 2 GB at most",
+                       LONGEST_TEXT);
     mg_status status = read_text(p, arena, text, n, root, error);
     shrink(p);
     return status;

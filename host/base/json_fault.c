@@ -116,7 +116,8 @@ static bool escape(scan *s) {
         return true;
     }
     int unit = code_unit(s, from);
-    if (unit < 0) return fault(s, from, c == 'u' ? "invalid escape: \\u takes four hexadecimal digits" : "invalid escape");
+    if (unit < 0)
+        return fault(s, from, c == 'u' ? "invalid escape: \\u takes four hexadecimal digits" : "invalid escape");
     s->at += 6;
     if (unit < 0xd800 || unit > 0xdfff) return true;
     int second = unit < 0xdc00 ? code_unit(s, s->at) : -1;
@@ -165,7 +166,8 @@ static bool key(scan *s) {
     return true;
 }
 
-/* Behind a value: closes what is complete, and stops before the next value (true) or at the end (*depth 0) or a fault. */
+/* Behind a value: closes what is complete, and stops before the next value, at the end (*depth 0) or at a fault
+ * (false). */
 static bool proceed(scan *s, const char *closers, size_t *depth) {
     while (*depth) {
         blanks(s);

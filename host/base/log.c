@@ -14,12 +14,12 @@
 #include <unistd.h>
 
 enum {
-    RING = 1 << 20,       /* bytes that may wait for the writer; a power of two */
+    RING = 1 << 20, /* bytes that may wait for the writer; a power of two */
     LONGEST_LINE = 16384,
-    LINE_END = 64,        /* of it, for what `emit` adds */
-    LONGEST_TEXT = 1000,  /* bytes of a field */
-    GATHER_MS = 20,       /* what the writer waits for more, so that it writes many lines at once */
-    PATIENCE_MS = 1000    /* what is allowed a reader that has stopped reading, before lines are given up */
+    LINE_END = 64, /* of it, for what `emit` adds */
+    LONGEST_TEXT = 1000, /* bytes of a field */
+    GATHER_MS = 20, /* what the writer waits for more, so that it writes many lines at once */
+    PATIENCE_MS = 1000 /* what is allowed a reader that has stopped reading, before lines are given up */
 };
 
 /* One a process, as standard error is: every layer logs, also before and after anything that could carry a context. */
@@ -28,14 +28,14 @@ static struct {
     pthread_cond_t wake;
     pthread_t thread;
     int fd;
-    bool running;     /* a writer thread takes the lines */
+    bool running; /* a writer thread takes the lines */
     bool stopping;
-    bool idle;        /* the writer waits for a first line */
-    bool urgent;      /* an error waits, or the ring is half full: do not gather */
+    bool idle; /* the writer waits for a first line */
+    bool urgent; /* an error waits, or the ring is half full: do not gather */
     char *ring;
-    uint64_t head;    /* bytes ever put in */
-    uint64_t tail;    /* bytes ever written */
-    uint64_t unsaid;  /* lines dropped since a line last said so */
+    uint64_t head; /* bytes ever put in */
+    uint64_t tail; /* bytes ever written */
+    uint64_t unsaid; /* lines dropped since a line last said so */
     _Atomic uint64_t dropped;
     _Atomic int least;
 } g = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = STDERR_FILENO, .least = MG_LOG_INFO};
@@ -163,8 +163,8 @@ void mg_log_stop(void) {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += 2 * PATIENCE_MS / 1000;
-    /* A reader that has stopped, on a descriptor that blocks: the process is to end all the same, so thread and ring are
-     * left as they are. */
+    /* A reader that has stopped, on a descriptor that blocks: the process is to end all the same, so thread and ring
+     * are left as they are. */
     if (pthread_timedjoin_np(g.thread, NULL, &until)) return;
     pthread_mutex_lock(&g.lock);
     g.running = false;

@@ -13,12 +13,12 @@ enum { MAX_METRICS = 1000, MAX_SERIES = 2000, MAX_LABELS = 16, MAX_BUCKETS = 60,
 typedef struct metric metric;
 
 struct mg_series {
-    mg_series *next;      /* of the metric, in order of creation */
+    mg_series *next; /* of the metric, in order of creation */
     mg_series *next_same; /* in the hash table's slot */
     const metric *of;
     mg_str labels; /* as written between the braces; "" for none */
     _Atomic int64_t value; /* counter, gauge; histogram: observations */
-    _Atomic uint64_t sum;  /* histogram: the bits of a double */
+    _Atomic uint64_t sum; /* histogram: the bits of a double */
     _Atomic uint64_t buckets[]; /* histogram: not cumulated; the last one is +Inf */
 };
 
@@ -185,8 +185,10 @@ static mg_series *add_series(mg_metrics *m, metric *of, mg_str labels) {
     *(of->last ? &of->last->next : &of->first) = s;
     of->last = s;
     of->n_series++;
-    if (++m->n_series > m->n_slots) grow(m);
-    else hang_in(m, s);
+    if (++m->n_series > m->n_slots)
+        grow(m);
+    else
+        hang_in(m, s);
     return s;
 }
 

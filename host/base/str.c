@@ -10,7 +10,7 @@ mg_str mg_str_trim(mg_str s) {
     return s;
 }
 
-/* Only the last `*` ever has to be retried, because whatever stood before it is already matched as early as possible. */
+/* Only the last `*` ever has to be retried, because what stood before it has matched as early as possible. */
 bool mg_str_glob(mg_str pattern, mg_str s) {
     size_t p = 0, i = 0, retry_p = SIZE_MAX, retry_i = 0;
     while (i < s.n) {
@@ -38,16 +38,15 @@ bool mg_str_int(mg_str s, int64_t *out) {
     int64_t value = 0; /* kept negative: INT64_MIN has no positive counterpart */
     for (size_t i = 0; i < s.n; i++) {
         if (s.p[i] < '0' || s.p[i] > '9') return false;
-        if (__builtin_mul_overflow(value, 10, &value) || __builtin_sub_overflow(value, s.p[i] - '0', &value)) return false;
+        if (__builtin_mul_overflow(value, 10, &value) || __builtin_sub_overflow(value, s.p[i] - '0', &value))
+            return false;
     }
     if (!negative && value == INT64_MIN) return false;
     *out = negative ? value : -value;
     return true;
 }
 
-bool mg_str_eq_secret(mg_str a, mg_str b) {
-    return a.n == b.n && (a.n == 0 || CRYPTO_memcmp(a.p, b.p, a.n) == 0);
-}
+bool mg_str_eq_secret(mg_str a, mg_str b) { return a.n == b.n && (a.n == 0 || CRYPTO_memcmp(a.p, b.p, a.n) == 0); }
 
 static bool continues(uint8_t c) { return (c & 0xc0) == 0x80; }
 
@@ -106,7 +105,8 @@ mg_status mg_fail(mg_error *error, int http, const char *code, const char *forma
         /* Clients get the text as JSON: half a character must not end it. */
         size_t end = sizeof error->text - 1, last = end;
         while (last > 0 && end - last < 4 && continues((uint8_t)error->text[last - 1])) last--;
-        if (last > 0 && mg_str_utf8(mg_str_from(error->text + last - 1, end - last + 1)) == 0) error->text[last - 1] = 0;
+        if (last > 0 && mg_str_utf8(mg_str_from(error->text + last - 1, end - last + 1)) == 0)
+            error->text[last - 1] = 0;
     }
     return MG_ERROR;
 }

@@ -15,7 +15,9 @@ static inline mg_str mg_str_of(const char *z) { return (mg_str){z, z ? strlen(z)
 static inline mg_str mg_str_from(const char *p, size_t n) { return (mg_str){p, n}; }
 static inline bool mg_str_eq(mg_str a, mg_str b) { return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0); }
 static inline bool mg_str_is(mg_str a, const char *z) { return mg_str_eq(a, mg_str_of(z)); }
-static inline bool mg_str_ieq(mg_str a, mg_str b) { return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0); }
+static inline bool mg_str_ieq(mg_str a, mg_str b) {
+    return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
+}
 static inline bool mg_str_starts(mg_str a, mg_str prefix) {
     return a.n >= prefix.n && (prefix.n == 0 || memcmp(a.p, prefix.p, prefix.n) == 0);
 }
@@ -24,7 +26,10 @@ static inline size_t mg_str_find(mg_str s, char c) {
     const char *q = s.n ? (const char *)memchr(s.p, c, s.n) : NULL;
     return q ? (size_t)(q - s.p) : s.n;
 }
-static inline mg_str mg_str_skip(mg_str s, size_t n) { return n >= s.n ? (mg_str){s.p + s.n, 0} : (mg_str){s.p + n, s.n - n}; }
+static inline mg_str mg_str_skip(mg_str s, size_t n) {
+    if (s.n == 0) return s;
+    return n >= s.n ? (mg_str){s.p + s.n, 0} : (mg_str){s.p + n, s.n - n};
+}
 mg_str mg_str_trim(mg_str s); /* without spaces and tabs at both ends */
 
 /* Glob with `*` (any run, slashes included) and nothing else. */

@@ -36,7 +36,8 @@ static void authenticates(void **state) {
     (void)state;
     char key[131];
     memset(key, 0x0b, 20);
-    hmac_is(mg_str_from(key, 20), MG_STR("Hi There"), "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+    hmac_is(mg_str_from(key, 20), MG_STR("Hi There"),
+            "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
     hmac_is(MG_STR("Jefe"), MG_STR("what do ya want for nothing?"),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
     memset(key, 0xaa, 131);
@@ -131,9 +132,9 @@ static void ids_of_threads_differ(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(hashes_sha256),     cmocka_unit_test(authenticates),
-                                       cmocka_unit_test(reads_hexadecimal), cmocka_unit_test(spreads_hashes),
-                                       cmocka_unit_test(checks_crc),        cmocka_unit_test(ids_ascend),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(hashes_sha256),        cmocka_unit_test(authenticates),
+                                       cmocka_unit_test(reads_hexadecimal),    cmocka_unit_test(spreads_hashes),
+                                       cmocka_unit_test(checks_crc),           cmocka_unit_test(ids_ascend),
                                        cmocka_unit_test(ids_of_threads_differ)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,12 +67,32 @@ static void reads_integers(void **state) {
     static const struct {
         const char *text;
         int64_t want; /* -7: not an integer in range */
-    } cases[] = {{"0", 0}, {"-0", 0}, {"-0.0e5", 0}, {"0e999999999999", 0}, {"1.0", 1}, {"1e3", 1000}, {"1.5e1", 15},
-                 {"10e-1", 1}, {"100.00e-2", 1}, {"1.5", -7}, {"1e-1", -7}, {"0.001e3", 1}, {"1e18", 1000000000000000000},
-                 {"1e19", -7}, {"9223372036854775807", INT64_MAX}, {"9223372036854775808", -7},
-                 {"-9223372036854775808", INT64_MIN}, {"-9223372036854775808.000", INT64_MIN}, {"18446744073709551615", -7},
-                 {"-9223372036854775809.0", -7}, {"1.0000000000000000000000000000000000000", 1}, {"1e-99999999999", -7},
-                 {"12345678901234567890123.0", -7}, {"1000000000000000000000000e-20", 10000}, {"\"5\"", -7}, {"null", -7}};
+    } cases[] = {{"0", 0},
+                 {"-0", 0},
+                 {"-0.0e5", 0},
+                 {"0e999999999999", 0},
+                 {"1.0", 1},
+                 {"1e3", 1000},
+                 {"1.5e1", 15},
+                 {"10e-1", 1},
+                 {"100.00e-2", 1},
+                 {"1.5", -7},
+                 {"1e-1", -7},
+                 {"0.001e3", 1},
+                 {"1e18", 1000000000000000000},
+                 {"1e19", -7},
+                 {"9223372036854775807", INT64_MAX},
+                 {"9223372036854775808", -7},
+                 {"-9223372036854775808", INT64_MIN},
+                 {"-9223372036854775808.000", INT64_MIN},
+                 {"18446744073709551615", -7},
+                 {"-9223372036854775809.0", -7},
+                 {"1.0000000000000000000000000000000000000", 1},
+                 {"1e-99999999999", -7},
+                 {"12345678901234567890123.0", -7},
+                 {"1000000000000000000000000e-20", 10000},
+                 {"\"5\"", -7},
+                 {"null", -7}};
     world *w = *state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const mg_json *v = parse(w, cases[i].text);
@@ -118,7 +138,8 @@ static void says_what_is_wrong(void **state) {
                  {"[1", "at byte 2: a comma or ] expected, but the text ends"},
                  {"\xef\xbb\xbf{}", "byte-order mark"}};
     world *w = *state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) refused(w, cases[i].text, "invalid_json", cases[i].reason);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        refused(w, cases[i].text, "invalid_json", cases[i].reason);
     assert_null(parse_n(w, "[1,\0 2]", 7));
     assert_non_null(strstr(w->error.text, "at byte 3: a value expected, found byte 0x00"));
     assert_null(parse_n(w, "[1]\0", 4));

@@ -259,9 +259,11 @@ static void put_blanks(writer *w) {
 }
 
 static void put_string(writer *w, uint32_t number) {
-    static const char *const bits[] = {"a",    "xyz",   "\\n", "\\\"",       "\\\\",         "\\/",    "\\u0000", "\\u00e9",
-                                       "\u00fc", "\u20ac", "\U0001f600", "\\ud83d\\ude00", "{", "]", ",", ":",
-                                       "\\u0061", "                                        ", "\\t", "\x7f"};
+    static const char *const bits[] = {
+        "a",       "xyz",     "\\n",    "\\\"",   "\\\\",       "\\/",
+        "\\u0000", "\\u00e9", "\u00fc", "\u20ac", "\U0001f600", "\\ud83d\\ude00",
+        "{",       "]",       ",",      ":",      "\\u0061",    "                                        ",
+        "\\t",     "\x7f"};
     char unique[16];
     put(w, "\"");
     for (uint32_t n = chance(chance(8) ? 4 : 60); n; n--) put(w, bits[chance(sizeof bits / sizeof bits[0])]);
@@ -271,13 +273,17 @@ static void put_string(writer *w, uint32_t number) {
 }
 
 static void put_random(writer *w, uint32_t depth) {
-    static const char *const numbers[] = {"0", "-0", "1", "-17", "3.25", "1e3", "1E-2", "18446744073709551615",
-                                          "-9223372036854775808", "0.1e+1", "123456789.000"};
+    static const char *const numbers[] = {
+        "0",      "-0",           "1", "-17", "3.25", "1e3", "1E-2", "18446744073709551615", "-9223372036854775808",
+        "0.1e+1", "123456789.000"};
     put_blanks(w);
     uint32_t kind = depth && chance(3) ? 6 + chance(2) : chance(6), members = chance(chance(10) ? 5 : 40);
-    if (kind < 2) put_string(w, 0);
-    else if (kind < 3) put(w, numbers[chance(sizeof numbers / sizeof numbers[0])]);
-    else if (kind < 6) put(w, kind == 3 ? "true" : kind == 4 ? "false" : "null");
+    if (kind < 2)
+        put_string(w, 0);
+    else if (kind < 3)
+        put(w, numbers[chance(sizeof numbers / sizeof numbers[0])]);
+    else if (kind < 6)
+        put(w, kind == 3 ? "true" : kind == 4 ? "false" : "null");
     else {
         put(w, kind == 6 ? "[" : "{");
         for (uint32_t i = 0; i < members; i++) {
@@ -354,9 +360,7 @@ static void damage(char *text, size_t *n) {
     switch (chance(3)) {
     case 0: text[at] = bytes[chance(sizeof bytes - 1)]; break;
     case 1: memmove(text + at, text + at + 1, --*n - at); break;
-    default:
-        memmove(text + at + 1, text + at, (*n)++ - at);
-        text[at] = bytes[chance(sizeof bytes - 1)];
+    default: memmove(text + at + 1, text + at, (*n)++ - at); text[at] = bytes[chance(sizeof bytes - 1)];
     }
 }
 
@@ -415,14 +419,75 @@ static void refuses_every_prefix(void **state) {
 }
 
 static void agrees_on_edges(void **state) {
-    static const char *const texts[] = {
-        "18446744073709551615", "18446744073709551616", "-9223372036854775808", "-9223372036854775809", "1e308", "1e309",
-        "-1e400", "1e-400", "0.000000000000000000000000000001", "00", "01", "-", "-a", "1.", ".5", "+1", "1e", "1e+", "0x1",
-        "NaN", "Infinity", "tru", "truex", "nul", "nulll", "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\u0041\"",
-        "\"\\ud83d\\ude00\"", "\"\\uD83D\\uDE0\"", "\"\\u00\"", "\"\\x\"", "\"\\", "\"\\\"", "\"\\\\\"", "\"", "[", "]", "{",
-        "}", "[1,]", "[,1]", "[1 2]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "{1:1}", "{\"a\":1 \"b\":2}", "[1]]",
-        "[] []", "1 2", "\"a\" \"b\"", "[}", "{]", "{}", "[]", "[{}]", "{\"\":{}}", " 1 ", "\"\"", "\xef\xbb\xbf{}",
-        "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"", "\"\xc0\xaf\"", "\"\xe2\x82\"", "\"\x7f\"", "\"\t\"", "[\"\\\"\",\"\\\\\"]"};
+    static const char *const texts[] = {"18446744073709551615",
+                                        "18446744073709551616",
+                                        "-9223372036854775808",
+                                        "-9223372036854775809",
+                                        "1e308",
+                                        "1e309",
+                                        "-1e400",
+                                        "1e-400",
+                                        "0.000000000000000000000000000001",
+                                        "00",
+                                        "01",
+                                        "-",
+                                        "-a",
+                                        "1.",
+                                        ".5",
+                                        "+1",
+                                        "1e",
+                                        "1e+",
+                                        "0x1",
+                                        "NaN",
+                                        "Infinity",
+                                        "tru",
+                                        "truex",
+                                        "nul",
+                                        "nulll",
+                                        "\"\\ud800\"",
+                                        "\"\\udc00\"",
+                                        "\"\\ud800\\u0041\"",
+                                        "\"\\ud83d\\ude00\"",
+                                        "\"\\uD83D\\uDE0\"",
+                                        "\"\\u00\"",
+                                        "\"\\x\"",
+                                        "\"\\",
+                                        "\"\\\"",
+                                        "\"\\\\\"",
+                                        "\"",
+                                        "[",
+                                        "]",
+                                        "{",
+                                        "}",
+                                        "[1,]",
+                                        "[,1]",
+                                        "[1 2]",
+                                        "{\"a\"}",
+                                        "{\"a\":}",
+                                        "{\"a\":1,}",
+                                        "{a:1}",
+                                        "{1:1}",
+                                        "{\"a\":1 \"b\":2}",
+                                        "[1]]",
+                                        "[] []",
+                                        "1 2",
+                                        "\"a\" \"b\"",
+                                        "[}",
+                                        "{]",
+                                        "{}",
+                                        "[]",
+                                        "[{}]",
+                                        "{\"\":{}}",
+                                        " 1 ",
+                                        "\"\"",
+                                        "\xef\xbb\xbf{}",
+                                        "\"\xed\xa0\x80\"",
+                                        "\"\xf4\x90\x80\x80\"",
+                                        "\"\xc0\xaf\"",
+                                        "\"\xe2\x82\"",
+                                        "\"\x7f\"",
+                                        "\"\t\"",
+                                        "[\"\\\"\",\"\\\\\"]"};
     world *w = *state;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         size_t n = strlen(texts[i]);

@@ -14,7 +14,7 @@ typedef struct world {
     mg_json_parser *parser;
     mg_arena *arena;
     mg_buf text; /* what was read */
-    size_t at;   /* how much of it was looked at */
+    size_t at; /* how much of it was looked at */
     int fds[2]; /* a pipe: what is read from [0] was logged to [1] */
 } world;
 
@@ -143,7 +143,8 @@ enum { THREADS = 4, LINES = 5000 };
 
 static void *chatter(void *arg) {
     for (int i = 0; i < LINES; i++)
-        mg_log(MG_LOG_INFO, "chatter", MG_FN("thread", (intptr_t)arg), MG_FN("n", i), MG_F("pad", MG_STR("0123456789abcdef")));
+        mg_log(MG_LOG_INFO, "chatter", MG_FN("thread", (intptr_t)arg), MG_FN("n", i),
+               MG_F("pad", MG_STR("0123456789abcdef")));
     return NULL;
 }
 
@@ -168,7 +169,8 @@ static void threads_do_not_mix_lines(void **state) {
     int64_t last[THREADS] = {-1, -1, -1, -1};
     while (w->at < w->text.n && w->text.p[w->at] != '\n') {
         const mg_json *line = next_line(w);
-        int64_t t = mg_json_int(mg_json_get(line, MG_STR("thread")), -1), n = mg_json_int(mg_json_get(line, MG_STR("n")), -1);
+        int64_t t = mg_json_int(mg_json_get(line, MG_STR("thread")), -1),
+                n = mg_json_int(mg_json_get(line, MG_STR("n")), -1);
         assert_in_range(t, 0, THREADS - 1);
         assert_true(n > last[t]);
         last[t] = n;
@@ -190,7 +192,8 @@ static void a_full_ring_drops(void **state) {
     read_lines(w, 1);
     w->text.n = 0;
     uint64_t dropped = mg_log_dropped(), began = mg_clock_mono_ms();
-    for (int i = 0; i < 3000; i++) mg_log(MG_LOG_INFO, "flood", MG_FN("n", i), MG_F("pad", mg_str_from(pad, sizeof pad)));
+    for (int i = 0; i < 3000; i++)
+        mg_log(MG_LOG_INFO, "flood", MG_FN("n", i), MG_F("pad", mg_str_from(pad, sizeof pad)));
     assert_true(mg_clock_mono_ms() - began < 1000);
     uint64_t lost = mg_log_dropped() - dropped, told = 0;
     assert_true(lost > 1000 && lost < 3000);

@@ -53,7 +53,8 @@ static void writes_prometheus(void **state) {
 static void refuses(void **state) {
     (void)state;
     mg_metrics *m = mg_metrics_create();
-    const mg_header bad_name = {MG_STR("a-b"), MG_STR("x")}, twice[] = {{MG_STR("a"), MG_STR("1")}, {MG_STR("a"), MG_STR("2")}};
+    const mg_header bad_name = {MG_STR("a-b"), MG_STR("x")},
+                    twice[] = {{MG_STR("a"), MG_STR("1")}, {MG_STR("a"), MG_STR("2")}};
     const mg_header le = {MG_STR("le"), MG_STR("1")};
     const double falling[] = {2, 1}, same[] = {1, 1};
     mg_header many[17];

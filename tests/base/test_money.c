@@ -33,8 +33,23 @@ static void rounds_up(void **state) {
 
 static void refuses(void **state) {
     (void)state;
-    static const char *const bad[] = {"", "-", ".", "1.", ".5", "1e3", " 1", "1 ", "1,5", "1.2.3", "$1", "9223372036.854775808",
-                                      "9223372036.8547758070001", "10000000000", "99999999999999999999999999", "--1", "nan"};
+    static const char *const bad[] = {"",
+                                      "-",
+                                      ".",
+                                      "1.",
+                                      ".5",
+                                      "1e3",
+                                      " 1",
+                                      "1 ",
+                                      "1,5",
+                                      "1.2.3",
+                                      "$1",
+                                      "9223372036.854775808",
+                                      "9223372036.8547758070001",
+                                      "10000000000",
+                                      "99999999999999999999999999",
+                                      "--1",
+                                      "nan"};
     int64_t n = 5;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (mg_money_parse(mg_str_of(bad[i]), &n)) fail_msg("%s was accepted", bad[i]);
@@ -46,8 +61,14 @@ static void formats(void **state) {
     static const struct {
         int64_t n;
         const char *want;
-    } cases[] = {{37500, "0.0000375"}, {12500000000, "12.5"}, {0, "0"}, {1, "0.000000001"}, {-1, "-0.000000001"},
-                 {100 * MG_NANO_PER_USD, "100"}, {INT64_MAX, "9223372036.854775807"}, {INT64_MIN, "-9223372036.854775808"}};
+    } cases[] = {{37500, "0.0000375"},
+                 {12500000000, "12.5"},
+                 {0, "0"},
+                 {1, "0.000000001"},
+                 {-1, "-0.000000001"},
+                 {100 * MG_NANO_PER_USD, "100"},
+                 {INT64_MAX, "9223372036.854775807"},
+                 {INT64_MIN, "-9223372036.854775808"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char out[32];
         mg_money_format(cases[i].n, out);
@@ -99,9 +120,10 @@ static void saturates(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(parses),      cmocka_unit_test(rounds_up),
-                                       cmocka_unit_test(refuses),     cmocka_unit_test(formats),
-                                       cmocka_unit_test(round_trips), cmocka_unit_test(dollars_are_exact_where_they_can_be),
-                                       cmocka_unit_test(saturates)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parses),      cmocka_unit_test(rounds_up),
+        cmocka_unit_test(refuses),     cmocka_unit_test(formats),
+        cmocka_unit_test(round_trips), cmocka_unit_test(dollars_are_exact_where_they_can_be),
+        cmocka_unit_test(saturates)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,8 +35,8 @@ static void reads_integers(void **state) {
     assert_true(mg_str_int(MG_STR("-9223372036854775808"), &n) && n == INT64_MIN);
     assert_true(mg_str_int(MG_STR("+7"), &n) && n == 7);
     assert_true(mg_str_int(MG_STR("-0"), &n) && n == 0);
-    static const char *const bad[] = {"", "-", "+", "1 ", " 1", "1.0", "9223372036854775808", "-9223372036854775809", "0x1",
-                                      "99999999999999999999"};
+    static const char *const bad[] = {
+        "", "-", "+", "1 ", " 1", "1.0", "9223372036854775808", "-9223372036854775809", "0x1", "99999999999999999999"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) assert_false(mg_str_int(mg_str_of(bad[i]), &n));
     assert_int_equal(n, 0);
 }
@@ -74,8 +74,20 @@ static void knows_utf8(void **state) {
     assert_int_equal(mg_str_utf8(MG_STR("\xe2\x82\xac.")), 3);
     assert_int_equal(mg_str_utf8(MG_STR("\xf0\x9f\x98\x80")), 4);
     assert_int_equal(mg_str_utf8(MG_STR("\xf4\x8f\xbf\xbf")), 4);
-    static const char *const bad[] = {"", "\x80", "\xc3", "\xc0\xaf", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf",
-                                      "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe2\x82", "\xf0\x9f\x98", "\xc3z", "\xff"};
+    static const char *const bad[] = {"",
+                                      "\x80",
+                                      "\xc3",
+                                      "\xc0\xaf",
+                                      "\xc1\xbf",
+                                      "\xe0\x9f\xbf",
+                                      "\xed\xa0\x80",
+                                      "\xf0\x8f\xbf\xbf",
+                                      "\xf4\x90\x80\x80",
+                                      "\xf5\x80\x80\x80",
+                                      "\xe2\x82",
+                                      "\xf0\x9f\x98",
+                                      "\xc3z",
+                                      "\xff"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) assert_int_equal(mg_str_utf8(mg_str_of(bad[i])), 0);
 }
 
@@ -112,10 +124,13 @@ static void errors_are_cut_between_characters(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(trims),          cmocka_unit_test(globs),
-        cmocka_unit_test(reads_integers), cmocka_unit_test(compares_secrets),
-        cmocka_unit_test(measures_distance), cmocka_unit_test(knows_utf8),
-        cmocka_unit_test(cuts_between_characters), cmocka_unit_test(errors_are_cut_between_characters)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(trims),
+                                       cmocka_unit_test(globs),
+                                       cmocka_unit_test(reads_integers),
+                                       cmocka_unit_test(compares_secrets),
+                                       cmocka_unit_test(measures_distance),
+                                       cmocka_unit_test(knows_utf8),
+                                       cmocka_unit_test(cuts_between_characters),
+                                       cmocka_unit_test(errors_are_cut_between_characters)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Whatever the bytes: the parser answers with a tree whose values lie inside the text and inside one another, or with an
- * error that says where; and a tree's text, cut out value by value, parses again. */
+/* Whatever the bytes: the parser answers with a tree whose values lie inside the text and inside one another, or with
+ * an error that says where; and a tree's text, cut out value by value, parses again. */
 #include "base/json.h"
 #include <stdlib.h>
 
