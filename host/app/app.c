@@ -47,7 +47,6 @@ static const mg_verb verbs[] = {
     {"scan", "", "JSON lines {\"text\"} in, detected spans out", true, mg_verb_scan, NULL},
     {"tokens", "--model M", "JSON lines {\"text\"} in, token counts out", false, mg_verb_tokens, tokens_options},
     {"price", "MODEL [--input N --cached N --output N]", "what the price table says, and what a call would cost", true, mg_verb_price, price_options},
-    {"spool status", "", "what waits for the ledger", true, mg_verb_spool_status, NULL},
 };
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
 

@@ -57,6 +57,5 @@ int mg_verb_policy_manual(const mg_verb_context *v);
 int mg_verb_scan(const mg_verb_context *v);
 int mg_verb_tokens(const mg_verb_context *v);
 int mg_verb_price(const mg_verb_context *v);
-int mg_verb_spool_status(const mg_verb_context *v);
 
 #endif
