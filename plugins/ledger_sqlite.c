@@ -73,6 +73,7 @@ static mg_status configure(mg_ledger_sqlite *l, int64_t busy_ms, mg_error *error
     sqlite3_busy_timeout(l->db, (int)(busy_ms > 600000 ? 600000 : busy_ms));
     if (mg_ledger_exec(l, "PRAGMA journal_mode = WAL", error) != MG_OK) return MG_ERROR;
     if (mg_ledger_exec(l, "PRAGMA synchronous = NORMAL", error) != MG_OK) return MG_ERROR;
+    if (mg_ledger_exec(l, "PRAGMA wal_autocheckpoint = 4000", error) != MG_OK) return MG_ERROR; /* pages: 16 MB */
     if (mg_ledger_exec(l, "PRAGMA foreign_keys = ON", error) != MG_OK) return MG_ERROR;
     if (mg_ledger_exec(l, "PRAGMA cache_size = -16000", error) != MG_OK) return MG_ERROR; /* KB */
     if (sqlite3_prepare_v3(l->db, "PRAGMA data_version", -1, SQLITE_PREPARE_PERSISTENT, &l->data_version, NULL))

@@ -2,7 +2,9 @@
  * spool makes up for an attempt whose process died, gives way to what really happened. */
 #include "ledger.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static const char *const texts[MG_USAGE_STATEMENTS] = {
     [MG_USAGE_INSERT] =
@@ -19,7 +21,7 @@ static const char *const texts[MG_USAGE_STATEMENTS] = {
         "SELECT outcome, org_ref, cost_nano_usd, created_ms FROM ai_usage_metrics WHERE attempt_id = ?1",
     [MG_USAGE_REMOVE] = "DELETE FROM ai_usage_metrics WHERE attempt_id = ?1",
     [MG_USAGE_SPEND] = "UPDATE ai_budgets SET spend_nano_usd = spend_nano_usd + ?1,"
-                       " updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+                       " updated_at = ?4"
                        " WHERE org_ref = ?2 AND period_start_ms <= ?3 AND period_end_ms > ?3",
 };
 
@@ -136,9 +138,22 @@ static mg_status write_row(mg_ledger_sqlite *l, const mg_usage_row *r, mg_error 
     return spend(l, r->org, r->created_ms, r->cost_nano_usd, error);
 }
 
+/* The time of this batch, for the budgets that it touches: once, since making the text costs more than the update. */
+static void bind_now(sqlite3_stmt *s) {
+    char text[32];
+    struct timespec now;
+    struct tm utc;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    size_t n = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(text + n, sizeof text - n, ".%03dZ", (int)(now.tv_nsec / 1000000));
+    sqlite3_bind_text(s, 4, text, -1, SQLITE_TRANSIENT);
+}
+
 mg_status mg_ledger_write(mg_ledger_sqlite *l, const mg_usage_row *rows, size_t n, size_t *bad, mg_error *error) {
     if (n == 0) return MG_OK;
     if (prepare(l, error) != MG_OK || mg_ledger_exec(l, "BEGIN IMMEDIATE", error) != MG_OK) return MG_ERROR;
+    bind_now(l->usage[MG_USAGE_SPEND]);
     mg_status status = MG_OK;
     for (size_t i = 0; i < n && status == MG_OK; i++) {
         /* The host's row may be shorter or longer than ours: read by its size, which is also the distance between
