@@ -107,7 +107,7 @@ static void on_request(void *ctx, mg_exchange *x) {
     atomic_fetch_add(&f->requests, 1);
     if (mg_str_is(x->path, "/hello")) reply(x, MG_STR("hello"));
     else if (mg_str_is(x->path, "/echo")) echo(x);
-    else if (mg_str_is(x->path, "/late")) mg_evloop_timer(f->loop, 5, say_hello, x);
+    else if (mg_str_is(x->path, "/late")) x->user = mg_evloop_timer(f->loop, 5, say_hello, x);
     else if (mg_str_is(x->path, "/stream")) start_stream(x);
     else if (mg_str_is(x->path, "/pieces")) stream_in_pieces(x);
     else if (mg_str_is(x->path, "/abort")) break_off(x);
@@ -134,6 +134,7 @@ static void on_drained(void *ctx, mg_exchange *x) {
 
 static void on_gone(void *ctx, mg_exchange *x) {
     (void)ctx;
+    if (mg_str_is(x->path, "/late")) mg_evloop_timer_cancel(f->loop, x->user);
     mg_exchange_end(x); /* too late: must do nothing */
     atomic_fetch_add(&f->gone, 1);
 }
@@ -838,6 +839,44 @@ static void gone_in_the_middle_of_a_stream(void **state) {
     finish();
 }
 
+/* Many connections with requests of all kinds, cut at random places, some broken off or with rubbish in them. */
+static void disorder(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        GET("/hello"), GET("/late"), GET("/pieces"), GET("/stream?n=200000"), GET("/wait"), GET("/abort"), GET("/refused"), "rubbish\r\n\r\n",
+        "HEAD /stream?n=200000 HTTP/1.1\r\nHost: a\r\n\r\n", "GET /pieces HTTP/1.0\r\n\r\n", "GET /abort HTTP/1.0\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", "POST /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
+        "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "POST /late HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc"};
+    mg_server_limits l = patient();
+    l.write_ms = l.body_ms = 1000;
+    serve(l);
+    unsigned seed = 4711;
+    for (int round = 0; round < 1500; round++) {
+        mg_buf all = {0};
+        int fd = dial(), requests = 1 + rand_r(&seed) % 4;
+        for (int i = 0; i < requests; i++) mg_buf_str(&all, mg_str_of(texts[(size_t)rand_r(&seed) % (sizeof texts / sizeof *texts)]));
+        for (size_t at = 0; at < all.n;) {
+            size_t n = 1 + (size_t)rand_r(&seed) % all.n;
+            if (n > all.n - at) n = all.n - at;
+            if (rand_r(&seed) % 8 == 0) break;
+            if (send(fd, all.p + at, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) break;
+            at += n;
+            if (rand_r(&seed) % 4 == 0) usleep((useconds_t)(rand_r(&seed) % 300));
+            if (rand_r(&seed) % 4 == 0) recv(fd, heard, (size_t)(rand_r(&seed) % ROOM), MSG_DONTWAIT);
+        }
+        mg_buf_finish(&all);
+        if (rand_r(&seed) % 4 == 0) shutdown(fd, SHUT_WR);
+        close(fd);
+    }
+    mg_header label = {MG_STR("server"), MG_STR("test")};
+    mg_series *open = mg_metrics_series(f->metrics, "moongate_connections", MG_GAUGE, "", NULL, 0, &label, 1);
+    for (int i = 0; i < 5000 && mg_series_value(open); i++) usleep(1000);
+    assert_int_equal(mg_series_value(open), 0);
+    assert_true(f->requests > 1000);
+    finish();
+}
+
 /* ---- the end ------------------------------------------------------------------------------------------------------ */
 
 static void drain_done(void *arg) { atomic_store(&((fixture *)arg)->done, 1); }
@@ -927,6 +966,7 @@ int main(void) {
                                        cmocka_unit_test(answer_of_a_half_closed_client),
                                        cmocka_unit_test(back_pressure),
                                        cmocka_unit_test(gone_in_the_middle_of_a_stream),
+                                       cmocka_unit_test(disorder),
                                        cmocka_unit_test(drains),
                                        cmocka_unit_test(drains_nothing),
                                        cmocka_unit_test(destroyed_with_open_exchanges)};
