@@ -4,9 +4,10 @@
 
 #include "net/upstream.h"
 
+#include "gateway/snapshot.h"
+
 typedef struct mg_worker mg_worker;
 typedef struct mg_fetch mg_fetch;
-struct mg_snapshot;
 
 typedef struct mg_fetch_request {
     mg_str method, url;
@@ -27,7 +28,7 @@ typedef struct mg_fetch_result {
 typedef void (*mg_fetch_done)(void *arg, const mg_fetch_result *result, const mg_error *error);
 /* Copies what it needs. NULL and an error when the URL is malformed or its host is not allowed; otherwise `done` is called
  * later, once. */
-mg_fetch *mg_fetch_start(mg_worker *w, const struct mg_snapshot *s, const mg_fetch_request *r, mg_fetch_done done, void *arg,
+mg_fetch *mg_fetch_start(mg_worker *w, const mg_snapshot *s, const mg_fetch_request *r, mg_fetch_done done, void *arg,
                          mg_error *error);
 void mg_fetch_cancel(mg_fetch *f);
 

@@ -188,7 +188,7 @@ static void settle_denied(mg_request *r) {
 
 static void log_request(const mg_request *r) {
     mg_log(MG_LOG_INFO, "request", MG_F("id", mg_str_from(r->id, 36)), MG_F("org", r->org->id), MG_F("key", r->key ? r->key->id : MG_STR("")),
-           MG_F("operation", mg_operation_name(r->operation)), MG_F("model", r->model_asked),
+           MG_F("operation", mg_operation_name(r->operation)), MG_F("model", r->model_asked.n ? r->model_asked : MG_STR("")),
            MG_F("target", r->served_by ? r->served_by->name : MG_STR("")), MG_FN("status", r->status),
            MG_F("outcome", mg_str_of(mg_outcome_name(r->outcome))), MG_F("error", mg_str_of(r->error_kind)), MG_FN("attempts", r->attempt_no),
            MG_FN("ms", (r->done_us - r->started_us) / 1000), MG_FN("input", r->usage.input), MG_FN("output", r->usage.output),

@@ -27,6 +27,7 @@ typedef struct mg_upstream_request {
     mg_upstream_timeouts timeouts;
     mg_str ca_file; /* PEM bundle that replaces the system's, or "" */
     size_t max_body; /* bytes of answer; beyond: MG_UPSTREAM_TOO_LARGE; 0: any */
+    bool public_only; /* refuse addresses that are not on the public internet, as they are connected to: MG_UPSTREAM_CONNECT */
 } mg_upstream_request;
 
 typedef enum mg_upstream_end {
