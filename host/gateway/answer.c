@@ -7,8 +7,6 @@
 #include "gateway/tokens.h"
 #include "gateway/usage.h"
 
-#include <stdio.h>
-
 /* ---- events of a frame --------------------------------------------------------------------------------------------------- */
 
 static void set_usage(mg_attempt *a, const mg_event *e) {
@@ -22,12 +20,6 @@ static void set_usage(mg_attempt *a, const mg_event *e) {
 static void on_text(mg_attempt *a, const mg_event *e) {
     if (!a->first_token_us && e->text.n) a->first_token_us = mg_clock_mono_us();
     if (a->event_stream) a->counted += mg_tokens_estimate(e->text, a->target->model);
-}
-
-static void bad_frame(mg_attempt *a, const char *kind, mg_str message) {
-    a->bad_frame = true;
-    snprintf(a->kind, sizeof a->kind, "%s", kind);
-    snprintf(a->message, sizeof a->message, "%.*s", (int)(message.n < 190 ? message.n : 190), message.p ? message.p : "");
 }
 
 static void on_event(void *ctx, const mg_event *e) {
@@ -44,7 +36,10 @@ static void on_event(void *ctx, const mg_event *e) {
     case MG_EVENT_REASONING:
     case MG_EVENT_TOOL: on_text(a, e); break;
     case MG_EVENT_USAGE: set_usage(a, e); break;
-    case MG_EVENT_ERROR: bad_frame(a, "upstream_error", e->text); break;
+    case MG_EVENT_ERROR:
+        a->bad_frame = true;
+        mg_attempt_fault(a, "upstream_error", e->text);
+        break;
     case MG_EVENT_DONE: a->done_seen = true; break;
     case MG_EVENT_FINISH: break;
     }

@@ -119,10 +119,16 @@ static void stop_call(mg_attempt *a) {
     a->over = true;
 }
 
+void mg_attempt_fault(mg_attempt *a, const char *kind, mg_str message) {
+    size_t n = message.n < sizeof a->message - 1 ? message.n : sizeof a->message - 1;
+    snprintf(a->kind, sizeof a->kind, "%s", kind);
+    if (n) memcpy(a->message, message.p, n);
+    a->message[n] = 0;
+}
+
 static void fail(mg_attempt *a, const char *kind, const char *message) {
     stop_call(a);
-    snprintf(a->kind, sizeof a->kind, "%s", kind);
-    snprintf(a->message, sizeof a->message, "%s", message);
+    mg_attempt_fault(a, kind, mg_str_of(message));
     mg_pipeline_failed(a);
 }
 
@@ -145,7 +151,8 @@ static void on_data(void *arg, mg_str bytes) {
     if (mg_sse_feed(&a->sse, bytes, on_event, a, &error) == MG_ERROR) {
         fail(a, "too_large", error.text);
     } else if (a->bad_frame) {
-        fail(a, a->kind, a->message);
+        stop_call(a);
+        mg_pipeline_failed(a);
     } else {
         if (a->done_seen && !a->linger) a->linger = mg_evloop_timer(a->r->worker->loop, 1000, on_linger, a);
         mg_pipeline_progress(a);

@@ -65,6 +65,8 @@ mg_status mg_attempt_start(mg_request *r, mg_error *error);
 void mg_attempt_cancel(mg_attempt *a);
 /* Frees what the arena does not hold. */
 void mg_attempt_finish(mg_attempt *a);
+/* Notes why it failed. */
+void mg_attempt_fault(mg_attempt *a, const char *kind, mg_str message);
 const char *mg_failure_name(mg_failure f);
 
 /* One frame of a stream (gateway/answer.c): decoded, counted, passed on or held. False: no more frames are wanted. Never ends
