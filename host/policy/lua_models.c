@@ -1,6 +1,6 @@
 /* Module models. */
 #include "policy/modules.h"
-#include "policy/vendor.h"
+#include "policy/target_price.h"
 
 /* Dollars per million tokens of a class; classes without a price of their own are left out. */
 static void set_price(lua_State *L, const char *name, int64_t nano) {
@@ -18,7 +18,7 @@ static void set_tokens(lua_State *L, const char *name, int64_t n) {
 static int models_info(lua_State *L) {
     mg_str target = mg_lua_check_str(L, 1);
     mg_error error = {0};
-    const mg_price *p = mg_target_price(mg_lua_request(L)->snapshot, target, &error);
+    const mg_price *p = mg_lua_target_price(mg_lua_request(L)->snapshot, target, &error);
     if (!p) {
         lua_pushnil(L);
         lua_pushstring(L, error.text);

@@ -1,9 +1,10 @@
 /* Module prices. */
 #include "policy/modules.h"
-#include "policy/vendor.h"
+#include "gateway/route.h"
+#include "policy/target_price.h"
 #include <math.h>
 
-const mg_price *mg_target_price(const mg_snapshot *s, mg_str target, mg_error *error) {
+const mg_price *mg_lua_target_price(const mg_snapshot *s, mg_str target, mg_error *error) {
     size_t slash = mg_str_find(target, '/');
     mg_str name = mg_str_from(target.p, slash), model = mg_str_skip(target, slash + 1);
     mg_str shown = mg_str_cut(target, 100);
@@ -11,14 +12,12 @@ const mg_price *mg_target_price(const mg_snapshot *s, mg_str target, mg_error *e
         mg_fail(error, 0, "", "a target is written \"provider/model\", not \"" MG_STR_FMT "\"", MG_STR_ARG(shown));
         return NULL;
     }
-    const mg_provider_use *p = mg_snapshot_provider(s, name);
-    if (!p) {
-        mg_fail(error, 0, "", "there is no provider \"" MG_STR_FMT "\" in the configuration", MG_STR_ARG(name));
+    mg_target t = {.provider = mg_snapshot_provider(s, name), .model = model};
+    if (!t.provider) {
+        mg_fail(error, 0, "", "the configuration has no provider for \"" MG_STR_FMT "\"", MG_STR_ARG(shown));
         return NULL;
     }
-    const mg_prices *table = s->prices ? s->prices : mg_prices_builtin();
-    const mg_price *price = mg_prices_find(table, name, model);
-    if (!price && p->use) price = mg_prices_find(table, mg_str_of(mg_use_plugin(p->use)->name), model);
+    const mg_price *price = mg_target_price(s, &t);
     if (!price) mg_fail(error, 0, "", "the price table does not know \"" MG_STR_FMT "\"", MG_STR_ARG(shown));
     return price;
 }
@@ -49,7 +48,7 @@ static int prices_cost(lua_State *L) {
     if (usage.reasoning + usage.audio_output > usage.output)
         return luaL_error(L, "prices.cost: 'reasoning' and 'audio_output' are parts of 'output' and exceed it");
     mg_error error = {0};
-    const mg_price *price = mg_target_price(mg_lua_request(L)->snapshot, target, &error);
+    const mg_price *price = mg_lua_target_price(mg_lua_request(L)->snapshot, target, &error);
     if (!price) {
         lua_pushnil(L);
         lua_pushstring(L, error.text);
