@@ -20,7 +20,7 @@ static const uint64_t fixed_idle_us = 400ull * 24 * 3600 * 1000000;
 typedef struct counter {
     struct counter *next;
     uint64_t hash;
-    uint64_t period_ms; /* part of the identity, as is the kind: a changed period begins a new window */
+    uint64_t period_ms; /* 0: fixed */
     uint64_t idle_us; /* when nothing of it counts any more, if it is not touched again */
     int64_t sum; /* fixed counters */
     mg_window *window; /* sliding ones; behind the key, in the same block */
@@ -120,13 +120,17 @@ static stripe *stripe_of(mg_counters *c, const mg_counter *asked, size_t n, mg_e
     return &c->stripes[mg_hash_bytes(c->key, 1, scope.p, scope.n) % STRIPES];
 }
 
+/* Of a window, its length belongs to its identity: a changed period begins a new one. A fixed counter has its period in
+ * its key, whatever period_ms says. */
+static uint64_t period_of(const mg_counter *asked) { return asked->fixed ? 0 : asked->period_ms; }
+
 static uint64_t hash_of(const mg_counters *c, const mg_counter *asked) {
-    return mg_hash_bytes(c->key, asked->period_ms * 2 + asked->fixed, asked->key.p, asked->key.n);
+    return mg_hash_bytes(c->key, period_of(asked) * 2 + asked->fixed, asked->key.p, asked->key.n);
 }
 
 static counter *find(const stripe *s, uint64_t hash, const mg_counter *asked) {
     for (counter *k = s->chain[hash & (s->chains - 1)]; k; k = k->next) {
-        if (k->hash == hash && k->key_n == asked->key.n && k->period_ms == asked->period_ms &&
+        if (k->hash == hash && k->key_n == asked->key.n && k->period_ms == period_of(asked) &&
             (k->window == NULL) == asked->fixed && (k->key_n == 0 || memcmp(k->key, asked->key.p, k->key_n) == 0))
             return k;
     }
@@ -169,7 +173,7 @@ static counter *counter_create(uint64_t hash, const mg_counter *asked) {
     size_t head = (sizeof(counter) + asked->key.n + 7) & ~(size_t)7;
     counter *k = malloc(head + (asked->fixed ? 0 : sizeof(mg_window)));
     if (!k) return NULL;
-    *k = (counter){.hash = hash, .period_ms = asked->period_ms, .key_n = asked->key.n};
+    *k = (counter){.hash = hash, .period_ms = period_of(asked), .key_n = asked->key.n};
     if (asked->key.n) memcpy(k->key, asked->key.p, asked->key.n);
     if (!asked->fixed) {
         k->window = (mg_window *)(void *)((char *)k + head);

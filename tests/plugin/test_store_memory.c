@@ -330,6 +330,7 @@ static void counters_adjust(void **state) {
     assert_int_equal(take(&w, &fixed, 1), MG_OK);
     assert_int_equal(w.last.states[0].used, 1000);
     fixed.amount = 1;
+    fixed.period_ms = 2592000000; /* says nothing about which counter it is: the key does */
     assert_int_equal(take(&w, &fixed, 1), MG_DECLINED);
     assert_true(w.last.states[0].wait_ms == UINT64_MAX);
     fixed.amount = -5000;
