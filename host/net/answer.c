@@ -1,4 +1,4 @@
-/* Answers: from the handler to bytes. Nothing here frees, closes or calls the handler: that is the connection's turn. */
+/* Answers: from the handler to bytes. Nothing here frees, closes or calls the handler: a connection's turn does. */
 #include "net/conn.h"
 
 #include "base/log.h"
@@ -7,7 +7,7 @@
 
 static mg_exchange_state *state_of(const mg_exchange *x) { return (mg_exchange_state *)x; }
 
-/* ---- reading the request ------------------------------------------------------------------------------------------ */
+/* ---- reading the request ----------------------------------------------------------------------------------------- */
 
 mg_str mg_exchange_header(const mg_exchange *x, mg_str name) {
     for (size_t i = 0; i < x->n_headers; i++) {
@@ -32,7 +32,7 @@ mg_str mg_exchange_query(const mg_exchange *x, mg_str name) {
     return (mg_str){NULL, 0};
 }
 
-/* ---- heads -------------------------------------------------------------------------------------------------------- */
+/* ---- heads ------------------------------------------------------------------------------------------------------- */
 
 static const char *reason_of(int status) {
     switch (status) {
@@ -177,11 +177,12 @@ static void put_head(mg_conn *c, const head_spec *spec) {
     c->out_n += (size_t)(at - start);
 }
 
-/* ---- answers of the handler --------------------------------------------------------------------------------------- */
+/* ---- answers of the handler -------------------------------------------------------------------------------------- */
 
 static bool asks_for_close(const mg_header *headers, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        if (mg_str_ieq(headers[i].name, MG_STR("connection")) && mg_str_ieq(headers[i].value, MG_STR("close"))) return true;
+        if (mg_str_ieq(headers[i].name, MG_STR("connection")) && mg_str_ieq(headers[i].value, MG_STR("close")))
+            return true;
     }
     return false;
 }
@@ -269,7 +270,7 @@ void mg_exchange_abort(mg_exchange *ex) {
 
 size_t mg_exchange_backlog(const mg_exchange *x) { return mg_conn_backlog(state_of(x)->conn); }
 
-/* ---- answers of the server ---------------------------------------------------------------------------------------- */
+/* ---- answers of the server --------------------------------------------------------------------------------------- */
 
 static void default_error(mg_str sentence, mg_buf *body) {
     mg_buf_str(body, MG_STR("{\"error\":{\"message\":"));

@@ -28,7 +28,8 @@ static int hex_of(char c) {
 static bool is_text(char c) { return ((unsigned char)c >= ' ' && c != 127) || c == '\t'; }
 
 static bool is_name(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("!#$%&'*+-.^_`|~", c));
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
 static int broken(mg_http_chunked *d, const char *sentence) {

@@ -6,9 +6,9 @@
 #include "base/str.h"
 
 enum {
-    MG_CHUNK_LINE_MAX = 256,        /* bytes of one size line, extensions included */
+    MG_CHUNK_LINE_MAX = 256, /* bytes of one size line, extensions included */
     MG_CHUNK_EXTENSIONS_MAX = 16384, /* bytes of all extensions of a body */
-    MG_CHUNK_TRAILERS_MAX = 8192    /* bytes of all trailers */
+    MG_CHUNK_TRAILERS_MAX = 8192 /* bytes of all trailers */
 };
 
 typedef struct mg_http_chunked {

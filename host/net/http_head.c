@@ -5,15 +5,15 @@ enum { METHOD_MAX = 32, LENGTH_DIGITS_MAX = 18 };
 /* Token characters (RFC 9110, 5.6.2), each with its lower-case form; 0 for all others. */
 static const unsigned char token_lower[256] = {
     ['!'] = '!', ['#'] = '#', ['$'] = '$', ['%'] = '%', ['&'] = '&', ['\''] = '\'', ['*'] = '*', ['+'] = '+',
-    ['-'] = '-', ['.'] = '.', ['^'] = '^', ['_'] = '_', ['`'] = '`', ['|'] = '|',   ['~'] = '~',
-    ['0'] = '0', ['1'] = '1', ['2'] = '2', ['3'] = '3', ['4'] = '4', ['5'] = '5',   ['6'] = '6', ['7'] = '7',
-    ['8'] = '8', ['9'] = '9', ['a'] = 'a', ['b'] = 'b', ['c'] = 'c', ['d'] = 'd',   ['e'] = 'e', ['f'] = 'f',
-    ['g'] = 'g', ['h'] = 'h', ['i'] = 'i', ['j'] = 'j', ['k'] = 'k', ['l'] = 'l',   ['m'] = 'm', ['n'] = 'n',
-    ['o'] = 'o', ['p'] = 'p', ['q'] = 'q', ['r'] = 'r', ['s'] = 's', ['t'] = 't',   ['u'] = 'u', ['v'] = 'v',
-    ['w'] = 'w', ['x'] = 'x', ['y'] = 'y', ['z'] = 'z', ['A'] = 'a', ['B'] = 'b',   ['C'] = 'c', ['D'] = 'd',
-    ['E'] = 'e', ['F'] = 'f', ['G'] = 'g', ['H'] = 'h', ['I'] = 'i', ['J'] = 'j',   ['K'] = 'k', ['L'] = 'l',
-    ['M'] = 'm', ['N'] = 'n', ['O'] = 'o', ['P'] = 'p', ['Q'] = 'q', ['R'] = 'r',   ['S'] = 's', ['T'] = 't',
-    ['U'] = 'u', ['V'] = 'v', ['W'] = 'w', ['X'] = 'x', ['Y'] = 'y', ['Z'] = 'z'};
+    ['-'] = '-', ['.'] = '.', ['^'] = '^', ['_'] = '_', ['`'] = '`', ['|'] = '|',   ['~'] = '~', ['0'] = '0',
+    ['1'] = '1', ['2'] = '2', ['3'] = '3', ['4'] = '4', ['5'] = '5', ['6'] = '6',   ['7'] = '7', ['8'] = '8',
+    ['9'] = '9', ['a'] = 'a', ['b'] = 'b', ['c'] = 'c', ['d'] = 'd', ['e'] = 'e',   ['f'] = 'f', ['g'] = 'g',
+    ['h'] = 'h', ['i'] = 'i', ['j'] = 'j', ['k'] = 'k', ['l'] = 'l', ['m'] = 'm',   ['n'] = 'n', ['o'] = 'o',
+    ['p'] = 'p', ['q'] = 'q', ['r'] = 'r', ['s'] = 's', ['t'] = 't', ['u'] = 'u',   ['v'] = 'v', ['w'] = 'w',
+    ['x'] = 'x', ['y'] = 'y', ['z'] = 'z', ['A'] = 'a', ['B'] = 'b', ['C'] = 'c',   ['D'] = 'd', ['E'] = 'e',
+    ['F'] = 'f', ['G'] = 'g', ['H'] = 'h', ['I'] = 'i', ['J'] = 'j', ['K'] = 'k',   ['L'] = 'l', ['M'] = 'm',
+    ['N'] = 'n', ['O'] = 'o', ['P'] = 'p', ['Q'] = 'q', ['R'] = 'r', ['S'] = 's',   ['T'] = 't', ['U'] = 'u',
+    ['V'] = 'v', ['W'] = 'w', ['X'] = 'x', ['Y'] = 'y', ['Z'] = 'z'};
 
 static inline unsigned char lower_of(char c) { return token_lower[(unsigned char)c]; }
 
@@ -46,7 +46,7 @@ static mg_status too_large(mg_http_head *h) {
     return fail(h, 431, "the headers are too large");
 }
 
-/* ---- first lines -------------------------------------------------------------------------------------------------- */
+/* ---- first lines ------------------------------------------------------------------------------------------------- */
 
 static mg_status take_version(mg_http_head *h, mg_str v) {
     if (v.n != 8 || memcmp(v.p, "HTTP/", 5) != 0 || !is_digit(v.p[5]) || v.p[6] != '.' || !is_digit(v.p[7])) {
@@ -67,7 +67,8 @@ static bool is_absolute(mg_str target) {
 static mg_status take_target(mg_http_head *h, mg_str target) {
     for (size_t i = 0; i < target.n; i++) {
         unsigned char c = (unsigned char)target.p[i];
-        if (c <= ' ' || c >= 127 || c == '#') return fail(h, 400, "the request target holds a character that must be escaped");
+        if (c <= ' ' || c >= 127 || c == '#')
+            return fail(h, 400, "the request target holds a character that must be escaped");
     }
     if (mg_str_is(h->method, "CONNECT")) return fail(h, 405, "CONNECT is not supported: this is not a proxy");
     if (target.n == 1 && target.p[0] == '*') {
@@ -83,7 +84,8 @@ static mg_status take_request_line(mg_http_head *h, mg_str line) {
     size_t first = mg_str_find(line, ' ');
     const char *last = line.n ? memrchr(line.p, ' ', line.n) : NULL;
     h->method = mg_str_from(line.p, first);
-    if (!is_token(h->method) || first > METHOD_MAX) return fail(h, 400, "the request line does not begin with a method");
+    if (!is_token(h->method) || first > METHOD_MAX)
+        return fail(h, 400, "the request line does not begin with a method");
     if (!last || last == line.p + first) return fail(h, 400, "the request line must be: method, target, HTTP version");
     size_t version_at = (size_t)(last - line.p) + 1;
     if (take_version(h, mg_str_skip(line, version_at)) != MG_OK) return MG_ERROR;
@@ -102,7 +104,7 @@ static mg_status take_status_line(mg_http_head *h, mg_str line) {
     return MG_OK;
 }
 
-/* ---- headers that decide about framing ---------------------------------------------------------------------------- */
+/* ---- headers that decide about framing --------------------------------------------------------------------------- */
 
 static mg_status take_content_length(mg_http_head *h, mg_str v) {
     if (h->content_length >= 0) return fail(h, 400, "content-length is given twice");
@@ -142,7 +144,8 @@ static mg_status take_host(mg_http_head *h, mg_str v) {
     h->has_host = true;
     for (size_t i = 0; i < v.n; i++) {
         unsigned char c = (unsigned char)v.p[i];
-        if (c <= ' ' || c >= 127 || strchr("/?#@\\\"<>^`{|}", c)) return fail(h, 400, "host is not a host name and port");
+        if (c <= ' ' || c >= 127 || strchr("/?#@\\\"<>^`{|}", c))
+            return fail(h, 400, "host is not a host name and port");
     }
     return MG_OK;
 }
@@ -168,7 +171,7 @@ static mg_status digest(mg_http_head *h, mg_str name, mg_str value) {
     }
 }
 
-/* ---- lines -------------------------------------------------------------------------------------------------------- */
+/* ---- lines ------------------------------------------------------------------------------------------------------- */
 
 static mg_status take_header(mg_http_head *h, char *line, size_t n) {
     if (line[0] == ' ' || line[0] == '\t') return fail(h, 400, "a header is folded over two lines");
@@ -226,7 +229,7 @@ static mg_status incomplete(mg_http_head *h, const char *p, size_t n) {
     return MG_AGAIN;
 }
 
-/* ---- public ------------------------------------------------------------------------------------------------------- */
+/* ---- public ------------------------------------------------------------------------------------------------------ */
 
 void mg_http_head_init(mg_http_head *h, mg_http_kind kind, mg_header *headers, size_t max_headers, size_t max_bytes) {
     *h = (mg_http_head){

@@ -11,18 +11,18 @@ typedef enum mg_http_kind { MG_HTTP_REQUEST, MG_HTTP_RESPONSE } mg_http_kind;
 typedef struct mg_http_head {
     mg_http_kind kind;
     mg_str method, target; /* request; target as sent */
-    int status;            /* response: 100 to 999 */
-    int minor;             /* HTTP/1.minor: 0 or 1 */
-    mg_header *headers;    /* the caller's array; names lower case, values trimmed */
+    int status; /* response: 100 to 999 */
+    int minor; /* HTTP/1.minor: 0 or 1 */
+    mg_header *headers; /* the caller's array; names lower case, values trimmed */
     size_t n_headers;
     int64_t content_length; /* -1: none */
-    bool chunked;           /* transfer-encoding: chunked */
-    bool keep_alive;        /* by version and `connection` */
+    bool chunked; /* transfer-encoding: chunked */
+    bool keep_alive; /* by version and `connection` */
     bool expect_continue;
     bool coded; /* a content-encoding other than identity */
     size_t size; /* complete: bytes of the head, its empty line included; what follows is body */
 
-    int error_status;  /* MG_ERROR: what a server answers; 502 for responses */
+    int error_status; /* MG_ERROR: what a server answers; 502 for responses */
     const char *error; /* MG_ERROR: a constant sentence */
 
     /* The parser's own. */
@@ -42,8 +42,8 @@ mg_status mg_http_head_parse(mg_http_head *h, char *p, size_t n);
 /* The caller copied the head's bytes to `to`: makes all slices point there. */
 void mg_http_head_move(mg_http_head *h, char *to);
 
-/* Splits the target of a request that was accepted: path as sent ("/" if an absolute target has none, "*" for that), query
- * without '?', "" if there is none; scheme and authority of an absolute target are dropped. */
+/* Splits the target of a request that was accepted. path: as sent, "/" if an absolute target has none; query: without
+ * '?', "" if there is none. Scheme and authority of an absolute target are dropped. */
 void mg_http_target_split(mg_str target, mg_str *path, mg_str *query);
 
 /* Value of the first header of that (lower-case) name, or {NULL,0}. */

@@ -13,7 +13,7 @@ static const char no_body[MG_JSON_PADDING + 1];
 
 static mg_server *server_of(const mg_exchange_state *x) { return x->conn->server; }
 
-/* ---- life of an exchange ------------------------------------------------------------------------------------------ */
+/* ---- life of an exchange ----------------------------------------------------------------------------------------- */
 
 static mg_exchange_state *begin(mg_conn *c) {
     mg_server *s = c->server;
@@ -53,7 +53,7 @@ void mg_intake_refuse(mg_conn *c, int status, const char *sentence) {
     mg_conn_later(c);
 }
 
-/* ---- body --------------------------------------------------------------------------------------------------------- */
+/* ---- body -------------------------------------------------------------------------------------------------------- */
 
 static bool body_too_slow(const mg_exchange_state *x) {
     const mg_server *s = server_of(x);
@@ -165,9 +165,9 @@ void mg_intake_body_came(mg_conn *c, size_t n) {
     if (c->x && c->x->ended) mg_conn_later(c);
 }
 
-/* ---- head --------------------------------------------------------------------------------------------------------- */
+/* ---- head -------------------------------------------------------------------------------------------------------- */
 
-/* Moves the head out of the read buffer into the arena, and a body that is there whole as well: `x->x.body` is set then. */
+/* Copies the head from the read buffer to the arena, and with it a body that is there whole: `x->x.body` is set then. */
 static size_t settle_head(mg_exchange_state *x, const char *p, size_t n) {
     mg_http_head *h = &x->head;
     mg_arena *arena = x->x.arena;
@@ -289,10 +289,12 @@ size_t mg_intake_feed(mg_conn *c, char *p, size_t n) {
     size_t at = 0;
     while (at < n) {
         if (deaf(c)) return n;
-        if (!c->x && mg_conn_backlog(c) >= MG_HIGH_WATER && mg_conn_flush(c) && mg_conn_backlog(c) >= MG_HIGH_WATER) break;
+        if (!c->x && mg_conn_backlog(c) >= MG_HIGH_WATER && mg_conn_flush(c) && mg_conn_backlog(c) >= MG_HIGH_WATER)
+            break;
         mg_exchange_state *x = c->x ? c->x : begin(c);
         if (x->stage == MG_STAGE_HANDLER) break;
-        size_t used = x->stage == MG_STAGE_HEAD ? feed_head(x, p + at, n - at) : feed_body(x, mg_str_from(p + at, n - at));
+        size_t used =
+            x->stage == MG_STAGE_HEAD ? feed_head(x, p + at, n - at) : feed_body(x, mg_str_from(p + at, n - at));
         at += used;
         if (c->x && c->x->ended) mg_conn_end_exchange(c);
         if (used == 0) break;

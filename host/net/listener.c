@@ -18,7 +18,7 @@
 
 enum {
     ACCEPTS_A_TURN = 64, /* then the connections that are open get their turn */
-    PAUSE_MS = 100,      /* when descriptors have run out */
+    PAUSE_MS = 100, /* when descriptors have run out */
     BACKLOG = 4096
 };
 
@@ -31,7 +31,7 @@ typedef struct place {
     void *tls;
     struct event readable;
     mg_timer *pause; /* not NULL: accepting rests */
-    bool failing;    /* said so in the log, and nothing was accepted since */
+    bool failing; /* said so in the log, and nothing was accepted since */
 } place;
 
 struct mg_listener {
@@ -51,7 +51,7 @@ typedef union any_address {
     struct sockaddr_storage storage;
 } any_address;
 
-/* ---- addresses ---------------------------------------------------------------------------------------------------- */
+/* ---- addresses --------------------------------------------------------------------------------------------------- */
 
 static mg_status bad_address(mg_str address, mg_error *error) {
     return mg_fail(error, 0, "bad_address",
@@ -126,7 +126,7 @@ static void describe(const any_address *a, char *out, size_t size) {
     }
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------------------ */
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 static mg_status fail_system(mg_error *error, mg_str address, const char *what, int code) {
     const char *mend = code == EADDRINUSE      ? ": another program (or another gateway) listens there"
@@ -159,7 +159,7 @@ static mg_status start_listening(int fd, mg_str address, mg_error *error) {
     return listen(fd, BACKLOG) == 0 ? MG_OK : fail_system(error, address, "listen", errno);
 }
 
-/* Another gateway must not share the port by accident: SO_REUSEPORT would let it. A socket without it is bound first. */
+/* SO_REUSEPORT would let another gateway share the port by accident: a socket without it is bound first, to see. */
 static mg_status probe_free(const any_address *a, socklen_t n, mg_str address, mg_error *error) {
     in_port_t port = a->sa.sa_family == AF_INET ? a->in.sin_port : a->in6.sin6_port;
     if (port == 0) return MG_OK;
@@ -175,7 +175,8 @@ static mg_status open_tcp(mg_listener *l, mg_str address, any_address *a, sockle
         l->places[i].fd = socket_bound(a, n, address, true, error);
         if (l->places[i].fd < 0 || start_listening(l->places[i].fd, address, error) != MG_OK) return MG_ERROR;
         socklen_t size = sizeof *a;
-        if (i == 0 && getsockname(l->places[0].fd, &a->sa, &size)) return fail_system(error, address, "getsockname", errno);
+        if (i == 0 && getsockname(l->places[0].fd, &a->sa, &size))
+            return fail_system(error, address, "getsockname", errno);
     }
     describe(a, l->address, sizeof l->address);
     return MG_OK;
@@ -241,7 +242,7 @@ void mg_listener_close(mg_listener *l) {
     free(l);
 }
 
-/* ---- accepting ---------------------------------------------------------------------------------------------------- */
+/* ---- accepting --------------------------------------------------------------------------------------------------- */
 
 static void on_pause_over(void *arg) {
     place *p = arg;

@@ -77,7 +77,7 @@ static void list_push(task_list *t, void (*run)(void *arg), void *arg) {
     t->items[t->n++] = (task){run, arg};
 }
 
-/* ---- turns -------------------------------------------------------------------------------------------------------- */
+/* ---- turns ------------------------------------------------------------------------------------------------------- */
 
 static void wake_up(mg_evloop *l) {
     uint64_t one = 1;
@@ -180,9 +180,11 @@ uint64_t mg_evloop_now(mg_evloop *l) {
     return l->now;
 }
 
-struct event_base *mg_evloop_base(mg_evloop *l) { return l->base; }
+struct event_base *mg_evloop_base(mg_evloop *l) {
+    return l->base;
+}
 
-/* ---- timers and watches ------------------------------------------------------------------------------------------- */
+/* ---- timers and watches ------------------------------------------------------------------------------------------ */
 
 static void timer_free(mg_timer *t) {
     *t->link = t->next;
@@ -252,7 +254,7 @@ static void plugin_unwatch(void *ctx, mg_watch *w) {
     mg_evloop_reap(ctx, free, w);
 }
 
-/* ---- pending operations ------------------------------------------------------------------------------------------- */
+/* ---- pending operations ------------------------------------------------------------------------------------------ */
 
 mg_token mg_evloop_pend(mg_evloop *l, mg_completion done, void *arg) {
     if (!l->free_slot) {
@@ -309,7 +311,7 @@ void mg_evloop_forget(mg_evloop *l, mg_token token) {
 size_t mg_evloop_pending(const mg_evloop *l) { return l->pending; }
 uint64_t mg_evloop_strays(const mg_evloop *l) { return l->strays; }
 
-/* ---- the loop as plugins see it ----------------------------------------------------------------------------------- */
+/* ---- the loop as plugins see it ---------------------------------------------------------------------------------- */
 
 static mg_timer *plugin_timer(void *ctx, uint64_t ms, void (*fire)(void *arg), void *arg) {
     return mg_evloop_timer(ctx, ms, fire, arg);
@@ -329,7 +331,7 @@ static void plugin_embed_complete(void *ctx, mg_token token, const mg_embed_resu
 
 const mg_loop *mg_evloop_plugin(mg_evloop *l) { return &l->plugin; }
 
-/* ---- life --------------------------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------------------------- */
 
 /* The base is used on one thread only: other threads come in through wake_fd, so libevent needs no locks. */
 static struct event_base *base_create(void) {
@@ -342,7 +344,8 @@ static struct event_base *base_create(void) {
 }
 
 mg_evloop *mg_evloop_create(void) {
-    signal(SIGPIPE, SIG_IGN); /* OpenSSL writes to sockets without MSG_NOSIGNAL; a closed peer is an error code, not a death */
+    signal(SIGPIPE,
+           SIG_IGN); /* OpenSSL writes to sockets without MSG_NOSIGNAL; a closed peer is an error code, not a death */
     mg_evloop *l = MG_NEW(mg_evloop);
     l->base = base_create();
     l->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -27,7 +27,7 @@ mg_server_limits mg_server_limits_default(void) {
                               .requests = 0};
 }
 
-/* ---- what is kept for the next exchange --------------------------------------------------------------------------- */
+/* ---- what is kept for the next exchange -------------------------------------------------------------------------- */
 
 mg_arena *mg_server_arena_take(mg_server *s) {
     return s->n_arenas ? s->arenas[--s->n_arenas] : mg_arena_create(MG_ARENA_FIRST);
@@ -42,9 +42,7 @@ void mg_server_arena_give(mg_server *s, mg_arena *a) {
     s->arenas[s->n_arenas++] = a;
 }
 
-char *mg_server_block_take(mg_server *s) {
-    return s->n_blocks ? s->blocks[--s->n_blocks] : mg_malloc(MG_OUT_BLOCK);
-}
+char *mg_server_block_take(mg_server *s) { return s->n_blocks ? s->blocks[--s->n_blocks] : mg_malloc(MG_OUT_BLOCK); }
 
 void mg_server_block_give(mg_server *s, char *block) {
     if (s->n_blocks == MG_KEPT_BLOCKS) {
@@ -84,7 +82,7 @@ mg_str mg_server_date(mg_server *s) {
     return mg_str_from(s->date, s->n_date);
 }
 
-/* ---- deadlines ---------------------------------------------------------------------------------------------------- */
+/* ---- deadlines --------------------------------------------------------------------------------------------------- */
 
 static void unlink_conn(mg_conn *c) {
     mg_server *s = c->server;
@@ -114,7 +112,8 @@ static void expire(mg_conn *c) {
         mg_conn_lost(c);
         return;
     }
-    mg_intake_refuse(c, 408, c->wait == MG_WAIT_HEAD ? "the request's headers took too long" : "the request body stopped coming");
+    mg_intake_refuse(
+        c, 408, c->wait == MG_WAIT_HEAD ? "the request's headers took too long" : "the request body stopped coming");
     mg_conn_turn(c);
 }
 
@@ -127,7 +126,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg) {
     }
 }
 
-/* ---- connections -------------------------------------------------------------------------------------------------- */
+/* ---- connections ------------------------------------------------------------------------------------------------- */
 
 void mg_server_left(mg_conn *c) {
     mg_server *s = c->server;
@@ -173,7 +172,7 @@ void mg_server_accept(mg_server *s, int fd, mg_str peer, void *tls) {
 
 size_t mg_server_connections(const mg_server *s) { return s->open - s->refused; }
 
-/* ---- draining ----------------------------------------------------------------------------------------------------- */
+/* ---- draining ---------------------------------------------------------------------------------------------------- */
 
 /* What an idle connection's client has sent already is still answered. */
 static void drain_idle(mg_server *s) {
@@ -202,7 +201,7 @@ void mg_server_drain(mg_server *s, void (*done)(void *arg), void *arg) {
     mg_evloop_defer(s->loop, &s->later); /* not now: the caller may be a handler */
 }
 
-/* ---- life --------------------------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------------------------- */
 
 static void open_metrics(mg_server *s, const char *name) {
     mg_header label = {MG_STR("server"), mg_str_of(name ? name : "")};

@@ -56,11 +56,12 @@ typedef struct mg_server_handler {
     void (*drained)(void *ctx, mg_exchange *x);
     /* The exchange is over before it ended: the client has gone, the write limit struck, its body broke a rule or a limit
      * after `head` (the server answers that itself), or the server is destroyed. No more calls for it, the exchange is
-     * freed after this returns. Called at once on a close while an answer is awaited: the end of what the client sends
-     * counts as a close, a half-closed client gets no answer. Only for exchanges that `head` or `request` was called for. */
+     * freed after this returns. Called at once on a close while an answer is awaited; the end of what the client sends
+     * counts as a close: a half-closed client gets no answer that was not made before. Only for exchanges that `head`
+     * or `request` was called for. May be NULL. */
     void (*gone)(void *ctx, mg_exchange *x);
-    /* An error that the server answers itself (400, 405, 408, 413, 414, 415, 417, 431, 501, 503, 505): writes the body, JSON
-     * in the API's shape. May be NULL. */
+    /* An error that the server answers itself (400, 405, 408, 413, 414, 415, 417, 431, 501, 503, 505): writes the body,
+     * JSON in the API's shape. May be NULL. */
     void (*refuse)(void *ctx, int status, mg_str message, mg_buf *body);
 } mg_server_handler;
 
@@ -87,7 +88,7 @@ size_t mg_exchange_backlog(const mg_exchange *x); /* bytes not yet taken by the 
 /* The server takes accepted sockets from listeners (net/listener.h) until it is drained. */
 mg_server *mg_server_create(mg_evloop *loop, const mg_server_handler *handler, const mg_server_limits *limits,
                             mg_metrics *metrics, const char *name);
-/* Closes what is open, with `gone` for each open exchange. Before the loop's destruction; not from within the handler. */
+/* Closes what is open, with `gone` for each open exchange. Before the loop is destroyed; not from within the handler. */
 void mg_server_destroy(mg_server *s);
 /* Serves fd (non-blocking, owned from here on). tls is an SSL_CTX or NULL. Loop thread. */
 void mg_server_accept(mg_server *s, int fd, mg_str peer, void *tls);

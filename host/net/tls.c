@@ -21,11 +21,13 @@ static void set_free(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index, l
     free(set);
 }
 
-static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *n, const unsigned char *in, unsigned in_n, void *arg) {
+static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *n, const unsigned char *in, unsigned in_n,
+                       void *arg) {
     (void)ssl, (void)arg;
     static const unsigned char ours[] = "\x08http/1.1";
     unsigned char *chosen;
-    if (SSL_select_next_proto(&chosen, n, ours, sizeof ours - 1, in, in_n) != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_NOACK;
+    if (SSL_select_next_proto(&chosen, n, ours, sizeof ours - 1, in, in_n) != OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_NOACK;
     *out = chosen;
     return SSL_TLSEXT_ERR_OK;
 }

@@ -14,7 +14,8 @@ bool mg_transport_open(mg_transport *t, int fd, void *tls) {
         mg_transport_close(t, false);
         return false;
     }
-    SSL_set_mode(t->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_set_mode(t->ssl,
+                 SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_set_accept_state(t->ssl);
     return true;
 }

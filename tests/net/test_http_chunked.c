@@ -75,13 +75,41 @@ static void bad(const char *text) {
 
 static void refuses_what_is_malformed(void **state) {
     (void)state;
-    static const char *const texts[] = {
-        "\r\n", "\n", ";\r\n", "g\r\n", "-1\r\n", "+5\r\nhello\r\n", " 5\r\nhello\r\n", "5 \r\nhello\r\n", "5\t;a\r\n",
-        "0x5\r\nhello\r\n", "5\nhello\r\n", "5\rhello\r\n", "5\r\nhello\n0\r\n\r\n", "5\r\nhello0\r\n\r\n", "5\r\nhelloo\r\n",
-        "5\r\nhell\r\n0\r\n\r\n", "5\r\nhello\r\r", "1000000000000000\r\n", "0000000000000005\r\nhello\r\n", "5;a\nhello\r\n",
-        "5;a\rb\r\nhello\r\n", "5;\x01\r\nhello\r\n", "5,5\r\nhello\r\n", "0\r\n\n", "0\r\nname\r\n\r\n", "0\r\n: value\r\n\r\n",
-        "0\r\nna me: value\r\n\r\n", "0\r\n folded\r\n\r\n", "0\r\na: b\n\r\n", "0\r\na: b\rc\r\n\r\n", "0\r\na: \x7f\r\n\r\n", "0\n\r\n",
-        "0\r\r\n", "ffffffffffffffff\r\n", "5\r\nhello\r\n\r\n"};
+    static const char *const texts[] = {"\r\n",
+                                        "\n",
+                                        ";\r\n",
+                                        "g\r\n",
+                                        "-1\r\n",
+                                        "+5\r\nhello\r\n",
+                                        " 5\r\nhello\r\n",
+                                        "5 \r\nhello\r\n",
+                                        "5\t;a\r\n",
+                                        "0x5\r\nhello\r\n",
+                                        "5\nhello\r\n",
+                                        "5\rhello\r\n",
+                                        "5\r\nhello\n0\r\n\r\n",
+                                        "5\r\nhello0\r\n\r\n",
+                                        "5\r\nhelloo\r\n",
+                                        "5\r\nhell\r\n0\r\n\r\n",
+                                        "5\r\nhello\r\r",
+                                        "1000000000000000\r\n",
+                                        "0000000000000005\r\nhello\r\n",
+                                        "5;a\nhello\r\n",
+                                        "5;a\rb\r\nhello\r\n",
+                                        "5;\x01\r\nhello\r\n",
+                                        "5,5\r\nhello\r\n",
+                                        "0\r\n\n",
+                                        "0\r\nname\r\n\r\n",
+                                        "0\r\n: value\r\n\r\n",
+                                        "0\r\nna me: value\r\n\r\n",
+                                        "0\r\n folded\r\n\r\n",
+                                        "0\r\na: b\n\r\n",
+                                        "0\r\na: b\rc\r\n\r\n",
+                                        "0\r\na: \x7f\r\n\r\n",
+                                        "0\n\r\n",
+                                        "0\r\r\n",
+                                        "ffffffffffffffff\r\n",
+                                        "5\r\nhello\r\n\r\n"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) bad(texts[i]);
 }
 
@@ -117,7 +145,11 @@ static void bounds_extensions_and_trailers(void **state) {
     mg_http_chunked d = {0};
     int chunks = 0;
     do { /* many small chunks with long extensions: more wire than body */
-        feed(&d, MG_STR("1;xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\nx\r\n"), &o);
+        feed(&d,
+             MG_STR("1;"
+                    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r"
+                    "\nx\r\n"),
+             &o);
         o.n = 0;
     } while (o.status == MG_AGAIN && ++chunks < 10000);
     assert_int_equal(o.status, MG_ERROR);

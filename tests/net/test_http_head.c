@@ -26,7 +26,7 @@ static mg_status parse(mg_http_head *h, mg_http_kind kind, mg_str text, size_t s
     return mg_http_head_parse(h, all, text.n);
 }
 
-/* ---- what is refused ---------------------------------------------------------------------------------------------- */
+/* ---- what is refused --------------------------------------------------------------------------------------------- */
 
 typedef struct row {
     const char *text;
@@ -34,7 +34,8 @@ typedef struct row {
 } row;
 
 #define H "Host: a\r\n"
-#define OK(text) {text, 0}
+#define OK(text)                                                                                                       \
+    { text, 0 }
 static const row requests[] = {
     OK("GET / HTTP/1.1\r\n" H "\r\n"),
     OK("\r\nGET / HTTP/1.1\r\n" H "\r\n"),
@@ -160,7 +161,9 @@ static const row requests[] = {
     {"POST / HTTP/1.1\r\n" H "Transfer-Encoding: xchunked\r\n\r\n", 501},
     {"POST / HTTP/1.1\r\n" H "Transfer-Encoding: identity\r\n\r\n", 501},
     {"POST / HTTP/1.1\r\n" H "Transfer-Encoding:\r\n\r\n", 501},
-    {"POST / HTTP/1.1\r\n" H "Transfer-Encoding: \x0b" "chunked\r\n\r\n", 400},
+    {"POST / HTTP/1.1\r\n" H "Transfer-Encoding: \x0b"
+     "chunked\r\n\r\n",
+     400},
     {"POST / HTTP/1.1\r\n" H "Transfer_Encoding : chunked\r\n\r\n", 400},
     {"POST / HTTP/1.1\r\n" H "Transfer-Encoding\r\n: chunked\r\n\r\n", 400},
     {"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
@@ -187,8 +190,10 @@ static void table_split_anywhere(void **state) {
 
 static void nul_bytes(void **state) {
     (void)state;
-    static const char target[] = "GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n", value[] = "GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n",
-                      name[] = "GET / HTTP/1.1\r\nHost: a\r\nX\0: a\r\n\r\n", host[] = "GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n";
+    static const char target[] = "GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n",
+                      value[] = "GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n",
+                      name[] = "GET / HTTP/1.1\r\nHost: a\r\nX\0: a\r\n\r\n",
+                      host[] = "GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n";
     mg_str texts[] = {MG_STR(target), MG_STR(value), MG_STR(name), MG_STR(host)};
     for (size_t i = 0; i < 4; i++) {
         mg_http_head h;
@@ -199,7 +204,7 @@ static void nul_bytes(void **state) {
     }
 }
 
-/* ---- what is found ------------------------------------------------------------------------------------------------ */
+/* ---- what is found ----------------------------------------------------------------------------------------------- */
 
 #define assert_slice(s, z) assert_true(mg_str_is((s), (z)))
 
@@ -330,7 +335,7 @@ static void splits_targets(void **state) {
     }
 }
 
-/* ---- responses ---------------------------------------------------------------------------------------------------- */
+/* ---- responses --------------------------------------------------------------------------------------------------- */
 
 static void responses(void **state) {
     (void)state;
@@ -370,9 +375,13 @@ static void responses(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(table_split_anywhere), cmocka_unit_test(nul_bytes), cmocka_unit_test(request_split_anywhere),
-        cmocka_unit_test(slow_drip),            cmocka_unit_test(digests),   cmocka_unit_test(limits),
-        cmocka_unit_test(splits_targets),       cmocka_unit_test(responses)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(table_split_anywhere),
+                                       cmocka_unit_test(nul_bytes),
+                                       cmocka_unit_test(request_split_anywhere),
+                                       cmocka_unit_test(slow_drip),
+                                       cmocka_unit_test(digests),
+                                       cmocka_unit_test(limits),
+                                       cmocka_unit_test(splits_targets),
+                                       cmocka_unit_test(responses)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,7 +37,7 @@ static mg_listener *listener;
 static void *tls;
 static char folder[] = "/tmp/mg-listener-XXXXXX";
 
-/* ---- the server's side -------------------------------------------------------------------------------------------- */
+/* ---- the server's side ------------------------------------------------------------------------------------------- */
 
 static void on_request(void *ctx, mg_exchange *x) {
     worker *w = ctx;
@@ -101,7 +101,7 @@ static void stop_listening(void) {
     tls = NULL;
 }
 
-/* ---- the client's side -------------------------------------------------------------------------------------------- */
+/* ---- the client's side ------------------------------------------------------------------------------------------- */
 
 static int port_of(mg_str address) {
     const char *colon = memrchr(address.p, ':', address.n);
@@ -115,7 +115,8 @@ static int dial_tcp(int family) {
     int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct timeval patience = {10, 0};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    int failed = family == AF_INET ? connect(fd, (struct sockaddr *)&in, sizeof in) : connect(fd, (struct sockaddr *)&in6, sizeof in6);
+    int failed = family == AF_INET ? connect(fd, (struct sockaddr *)&in, sizeof in)
+                                   : connect(fd, (struct sockaddr *)&in6, sizeof in6);
     if (!failed) return fd;
     close(fd);
     return -1;
@@ -145,7 +146,7 @@ static const char *ask(int fd) {
     return heard;
 }
 
-/* ---- addresses ---------------------------------------------------------------------------------------------------- */
+/* ---- addresses --------------------------------------------------------------------------------------------------- */
 
 static void serves_on_all_workers(void **state) {
     (void)state;
@@ -180,8 +181,21 @@ static void serves_both_families(void **state) {
 
 static void bad_addresses(void **state) {
     (void)state;
-    static const char *const texts[] = {"", "8080", "a:80", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:+1", "127.0.0.1:65536",
-                                        "127.0.0.1:-1", "[::1:80", "::1:80", "[127.0.0.1]:80", "[]:80", "256.0.0.1:80", "unix:"};
+    static const char *const texts[] = {"",
+                                        "8080",
+                                        "a:80",
+                                        "127.0.0.1",
+                                        "127.0.0.1:",
+                                        "127.0.0.1:x",
+                                        "127.0.0.1:+1",
+                                        "127.0.0.1:65536",
+                                        "127.0.0.1:-1",
+                                        "[::1:80",
+                                        "::1:80",
+                                        "[127.0.0.1]:80",
+                                        "[]:80",
+                                        "256.0.0.1:80",
+                                        "unix:"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         mg_error error = {0};
         if (mg_listener_open(mg_str_of(texts[i]), 1, &error)) fail_msg("accepted: %s", texts[i]);
@@ -239,7 +253,7 @@ static void too_long_a_path(void **state) {
     assert_non_null(strstr(error.text, "107"));
 }
 
-/* ---- descriptors -------------------------------------------------------------------------------------------------- */
+/* ---- descriptors ------------------------------------------------------------------------------------------------- */
 
 /* With no descriptor free the worker rests and goes on afterwards; the client waits in the queue. */
 static void out_of_descriptors(void **state) {
@@ -261,7 +275,7 @@ static void out_of_descriptors(void **state) {
     stop_listening();
 }
 
-/* ---- TLS ---------------------------------------------------------------------------------------------------------- */
+/* ---- TLS --------------------------------------------------------------------------------------------------------- */
 
 /* A self-signed certificate for the name, and its key, as PEM files in the test's folder. */
 static void make_pair(const char *name, char cert[200], char key[200]) {
@@ -456,7 +470,7 @@ static void tls_errors_name_the_file(void **state) {
     assert_null(mg_tls_create(NULL, 0, &error));
 }
 
-/* ---- the end ------------------------------------------------------------------------------------------------------ */
+/* ---- the end ----------------------------------------------------------------------------------------------------- */
 
 /* Who was in the queue when a worker stops accepting is still answered. */
 static void detach_empties_the_queue(void **state) {

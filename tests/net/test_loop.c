@@ -310,17 +310,10 @@ static void now_stands_still_in_a_turn(void **state) {
 
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-    const struct CMUnitTest tests[] = {TEST(posts_run_in_order),
-                                       TEST(posts_from_a_post),
-                                       TEST(posts_from_threads),
-                                       TEST(stops_from_a_thread),
-                                       TEST(reaps_after_the_turn),
-                                       TEST(defers_to_the_end_of_the_turn),
-                                       TEST(undefers_at_both_ends),
-                                       TEST(timers_fire_in_order),
-                                       TEST(tokens_complete_once),
-                                       TEST(many_tokens),
-                                       TEST(plugins_watch_descriptors),
-                                       TEST(now_stands_still_in_a_turn)};
+    const struct CMUnitTest tests[] = {
+        TEST(posts_run_in_order),    TEST(posts_from_a_post),         TEST(posts_from_threads),
+        TEST(stops_from_a_thread),   TEST(reaps_after_the_turn),      TEST(defers_to_the_end_of_the_turn),
+        TEST(undefers_at_both_ends), TEST(timers_fire_in_order),      TEST(tokens_complete_once),
+        TEST(many_tokens),           TEST(plugins_watch_descriptors), TEST(now_stands_still_in_a_turn)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
