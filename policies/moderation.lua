@@ -1,0 +1,81 @@
+-- What may be said: words and phrases that refuse a request, and personal data that is masked or refused.
+--
+-- Words match whole words only, in any case: "fire" refuses "Fire!" and lets "firefighter" through. Between the words of
+-- a phrase there may be anything that is no letter or digit: "union busting" refuses "union-busting".
+--
+-- Card numbers are masked unless you say otherwise: no model needs one. Answers are masked when they are whole; a stream
+-- has left by then, so streamed answers go out as the model wrote them. For one organization, in moongate.lua:
+--
+--     organizations = { acme = { settings = { moderation = { words = { "napalm" }, block_pii = { "ssn" } } } } }
+
+local policy = {
+  settings = {
+    words = {},
+    phrases = {},
+    severity = "high",             -- of a refusal: low, medium, high or critical
+    redact = { "credit_card" },    -- types masked in requests and answers; {} for none
+    block_pii = {},                -- types that refuse the request
+  },
+}
+
+local PATTERN_WORDS = 100   -- words in one pattern: patterns have a largest length
+
+local function escape(word) return (word:gsub("[^%w\128-\255]", "\\%0")) end
+
+local function phrase(text)
+  local words = {}
+  for word in text:gmatch("%S+") do words[#words + 1] = escape(word) end
+  return table.concat(words, "[\\W_]+")
+end
+
+-- Patterns that match any of the words and phrases. Letters are those of Unicode, so that "café" is one word.
+local function patterns_of(settings)
+  local all, patterns = {}, {}
+  for _, list in ipairs{ settings.words, settings.phrases } do
+    for _, text in ipairs(list) do
+      if text:find("%S") then all[#all + 1] = phrase(text) end
+    end
+  end
+  for first = 1, #all, PATTERN_WORDS do
+    local last = math.min(first + PATTERN_WORDS - 1, #all)
+    patterns[#patterns + 1] = "(*UTF)(*UCP)(?i)(?<!\\w)(?:" .. table.concat(all, "|", first, last) .. ")(?!\\w)"
+  end
+  return patterns
+end
+
+-- The message never quotes the text: it may be shown and logged.
+local function refuse(settings, rule, message)
+  return deny{ status = 400, code = "content_filter", message = message, severity = settings.severity, rule = rule }
+end
+
+local function check_words(settings, text)
+  for _, pattern in ipairs(patterns_of(settings)) do
+    local found, err = re.find(text, pattern)
+    if err and found == nil then error(err) end
+    if found then return refuse(settings, "moderation.words", "The request contains words that are not allowed here.") end
+  end
+end
+
+local function check_pii(settings, text)
+  if #settings.block_pii == 0 then return end
+  local spans, err = pii.find(text, settings.block_pii)
+  if not spans then error(err) end
+  if spans[1] then
+    return refuse(settings, "moderation.pii", "The request contains personal data that is not allowed here: "
+      .. spans[1].type .. ".")
+  end
+end
+
+function policy.screen(req)
+  local s = policy.settings
+  local denied = check_words(s, req.text) or check_pii(s, req.text)
+  if denied then return denied end
+  if #s.redact > 0 then req:redact{ types = s.redact } end
+end
+
+function policy.reply(req, res)
+  local s = policy.settings
+  if not req.stream and #s.redact > 0 then res:redact{ types = s.redact } end
+end
+
+return policy
