@@ -54,7 +54,7 @@ typedef struct mg_server_handler {
     void (*request)(void *ctx, mg_exchange *x);
     /* The client took all that was written: pull more. May be NULL. */
     void (*drained)(void *ctx, mg_exchange *x);
-    /* The exchange is over before it ended: the client has gone, the write limit struck, its body broke a rule or a limit
+    /* The exchange is over before it ended: the client has gone, the write limit struck, its body broke a rule or limit
      * after `head` (the server answers that itself), or the server is destroyed. No more calls for it, the exchange is
      * freed after this returns. Called at once on a close while an answer is awaited; the end of what the client sends
      * counts as a close: a half-closed client gets no answer that was not made before. Only for exchanges that `head`

@@ -16,6 +16,7 @@ bool mg_transport_open(mg_transport *t, int fd, void *tls) {
     }
     SSL_set_mode(t->ssl,
                  SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_set_read_ahead(t->ssl, 1); /* a record's head and body in one read */
     SSL_set_accept_state(t->ssl);
     return true;
 }
@@ -43,6 +44,7 @@ static ssize_t tls_read(mg_transport *t, char *p, size_t n) {
         int got = SSL_read(t->ssl, p + done, ssl_size(n - done));
         if (got > 0) {
             done += (size_t)got;
+            if (!SSL_has_pending(t->ssl)) break;
             continue;
         }
         if (done) break; /* whatever it is, the next call meets it again */
