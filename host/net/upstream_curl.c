@@ -37,7 +37,6 @@ typedef struct transfer {
 
 struct curl_call {
     mg_upstream_call base; /* first */
-    client *owner;
     transfer *transfer;
     mg_lookup *lookup;
     mg_deferred attend;
@@ -63,6 +62,8 @@ struct client {
     mg_header headers[MG_UPSTREAM_HEADERS_MAX]; /* of the head being read */
 };
 
+static client *client_of(const curl_call *c) { return (client *)c->base.core; }
+
 /* ---- transfers ---- */
 
 static void retire(transfer *t) {
@@ -83,21 +84,33 @@ static void retire(transfer *t) {
     free(t);
 }
 
+/* What the result says of the connection, read before curl forgets it. */
+static void note_connection(transfer *t) {
+    long connects = 0, sent = 0;
+    if (!t->added) return;
+    curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
+    curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &sent);
+    t->call->base.result.reused = connects == 0 && sent > 0;
+    t->call->base.result.sent = sent > 0;
+}
+
 static void release(mg_upstream_call *base) {
     curl_call *c = (curl_call *)base;
+    client *k = client_of(c);
     mg_lookup_cancel(c->lookup);
     c->lookup = NULL;
-    mg_evloop_undefer(c->owner->core.loop, &c->attend);
+    mg_evloop_undefer(k->core.loop, &c->attend);
     transfer *t = c->transfer;
     c->transfer = NULL;
     if (!t) return;
+    note_connection(t);
     t->call = NULL;
-    if (!c->owner->inside) {
+    if (!k->inside) {
         retire(t);
         return;
     }
-    t->next = c->owner->zombies;
-    c->owner->zombies = t;
+    t->next = k->zombies;
+    k->zombies = t;
 }
 
 /* ---- how a transfer ended ---- */
@@ -127,13 +140,9 @@ static mg_upstream_end meaning(CURLcode code, const transfer *t) {
 
 static void finished(transfer *t, CURLcode code) {
     curl_call *c = t->call;
-    long connects = 0, sent = 0, verdict = 0;
-    curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
-    curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &sent);
+    long verdict = 0;
     curl_easy_getinfo(t->easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
     mg_upstream_end end = meaning(code, t);
-    c->base.result.reused = connects == 0 && sent > 0;
-    c->base.result.sent = sent > 0;
     c->base.result.close_delimited = end == MG_UPSTREAM_COMPLETE && t->close_delimited;
     /* Not curl's own text, which may name the host. */
     const char *why = end == MG_UPSTREAM_COMPLETE ? "complete" : curl_easy_strerror(code);
@@ -225,10 +234,25 @@ static watched *socket_of(client *k, int fd) {
     return w;
 }
 
-/* The registration for reading outlasts the transfer, until the socket closes or has something that nobody waits for. A
- * paused transfer goes on holding its socket, and then on_readable lets go of it. */
+static void forget(client *k, curl_socket_t fd) {
+    watched *w = (size_t)fd < k->n_sockets ? k->sockets[fd] : NULL;
+    if (!w) return;
+    set_reading(w, false);
+    set_writing(w, false);
+    k->sockets[fd] = NULL;
+    mg_evloop_reap(k->core.loop, free, w);
+}
+
+/* After an answer the registration for reading outlasts the transfer, until the socket closes or has something that nobody
+ * waits for. Without one it must not: curl closes sockets that it was still connecting without calling close_socket. */
 static int set_interest(CURL *easy, curl_socket_t fd, int what, void *arg, void *assigned) {
-    (void)easy, (void)assigned;
+    (void)assigned;
+    char *t = NULL;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
+    if (what == CURL_POLL_REMOVE && !((transfer *)t)->head_done) {
+        forget(arg, fd);
+        return 0;
+    }
     watched *w = socket_of(arg, fd);
     w->interest = what == CURL_POLL_REMOVE ? CURL_POLL_NONE : what;
     if (w->interest & CURL_POLL_IN) set_reading(w, true);
@@ -237,14 +261,7 @@ static int set_interest(CURL *easy, curl_socket_t fd, int what, void *arg, void 
 }
 
 static int close_socket(void *arg, curl_socket_t fd) {
-    client *k = arg;
-    watched *w = (size_t)fd < k->n_sockets ? k->sockets[fd] : NULL;
-    if (w) {
-        set_reading(w, false);
-        set_writing(w, false);
-        k->sockets[fd] = NULL;
-        mg_evloop_reap(k->core.loop, free, w);
-    }
+    forget(arg, fd);
     return close(fd);
 }
 
@@ -465,7 +482,7 @@ static void set_ca(transfer *t, const mg_upstream_call *c) {
 }
 
 static void submit(curl_call *c) {
-    client *k = c->owner;
+    client *k = client_of(c);
     c->transfer->added = true;
     if (curl_multi_add_handle(k->multi, c->transfer->easy) == CURLM_OK) return;
     c->transfer->added = false;
@@ -473,7 +490,7 @@ static void submit(curl_call *c) {
 }
 
 static void prepare(curl_call *c, const mg_addresses *addresses) {
-    client *k = c->owner;
+    client *k = client_of(c);
     transfer *t = c->transfer = take_transfer(k);
     t->call = c;
     set_url(t, &c->base);
@@ -495,7 +512,7 @@ static void on_resolved(void *arg, const mg_addresses *addresses, const mg_error
 /* What could not be done within one of curl's callbacks. */
 static void attend(void *arg) {
     curl_call *c = arg;
-    client *k = c->owner;
+    client *k = client_of(c);
     transfer *t = c->transfer;
     if (!t) return;
     if (!t->added) {
@@ -511,7 +528,6 @@ static void attend(void *arg) {
 static mg_upstream_call *start(void *self, const mg_upstream_request *r, const mg_upstream_events *e, void *arg) {
     client *k = self;
     curl_call *c = (curl_call *)mg_upstream_call_open(&k->core, sizeof *c, r, e, arg);
-    c->owner = k;
     c->attend = (mg_deferred){.run = attend, .arg = c};
     if (c->base.phase == MG_UPSTREAM_ENDING) return &c->base;
     mg_addresses addresses;
@@ -526,7 +542,7 @@ static mg_upstream_call *start(void *self, const mg_upstream_request *r, const m
 static void pause_call(mg_upstream_call *base, bool paused) {
     curl_call *c = (curl_call *)base;
     /* A pause begins with the next bytes that curl delivers; see on_body. */
-    if (!paused) mg_evloop_defer(c->owner->core.loop, &c->attend);
+    if (!paused) mg_evloop_defer(base->core->loop, &c->attend);
 }
 
 /* ---- the client ---- */

@@ -132,7 +132,7 @@ void mg_pool_exchange_begin(mg_pool_call *c, mg_pool_conn *conn) {
 /* ---- the end of an exchange ---- */
 
 void mg_pool_exchange_release(mg_pool_call *c) {
-    mg_evloop_undefer(c->pool->core.loop, &c->again);
+    mg_evloop_undefer(c->base.core->loop, &c->again);
     mg_buf_finish(&c->out);
     mg_buf_finish(&c->in);
     free(c->partial);
