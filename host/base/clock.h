@@ -7,6 +7,8 @@
 uint64_t mg_clock_mono_ms(void); /* CLOCK_MONOTONIC_COARSE is not exact enough: this is CLOCK_MONOTONIC */
 uint64_t mg_clock_mono_us(void);
 int64_t mg_clock_unix_ms(void);
+/* Moves what mg_clock_unix_ms says by so many milliseconds: for specs that play at another time. */
+void mg_clock_shift(int64_t ms);
 uint64_t mg_clock_thread_cpu_us(void);
 
 typedef struct mg_time {

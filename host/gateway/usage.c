@@ -100,7 +100,8 @@ mg_status mg_usage_start(mg_attempt *a, mg_error *error) {
     row.precision = MG_STR("estimated");
     row.usage.input = a->r->tokens_input;
     row.cost_nano_usd = mg_usage_cost(a->r->snapshot, a->target, &row.usage, &known);
-    return mg_spool_start(a->r->worker->spool, &row, error);
+    /* A worker without a spool is that of a spec: nothing leaves it. */
+    return a->r->worker->spool ? mg_spool_start(a->r->worker->spool, &row, error) : MG_OK;
 }
 
 static mg_str precision_name(mg_precision p) {
@@ -123,7 +124,7 @@ static void usage_of_attempt(mg_attempt *a, mg_usage *u, mg_precision *precision
 
 static void write_end(mg_request *r, const mg_usage_row *row) {
     mg_error error = {0};
-    if (mg_spool_end(r->worker->spool, row, &error) == MG_OK) return;
+    if (!r->worker->spool || mg_spool_end(r->worker->spool, row, &error) == MG_OK) return;
     /* The start record stands: the attempt is in the ledger as interrupted after a restart. The log holds the figures. */
     mg_log(MG_LOG_ERROR, "usage_not_recorded", MG_F("request", mg_str_from(row->request_id, 36)), MG_F("error", mg_str_of(error.text)),
            MG_FN("input", row->usage.input), MG_FN("output", row->usage.output), MG_FN("cost_nano_usd", row->cost_nano_usd));
