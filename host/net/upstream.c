@@ -1,3 +1,4 @@
+#include "net/address.h"
 #include "net/upstream_call.h"
 
 #include <arpa/inet.h>
@@ -323,4 +324,10 @@ void mg_upstream_cancel(mg_upstream_call *c) {
     if (!c || c->over) return;
     if (c->phase != MG_UPSTREAM_ENDING) c->core->backend->cancel(c);
     close_call(c);
+}
+
+bool mg_upstream_call_admits(mg_upstream_call *c, mg_addresses *addresses) {
+    if (!c->request.public_only || mg_addresses_keep_public(addresses)) return true;
+    mg_upstream_call_end(c, MG_UPSTREAM_CONNECT, "the host has no address on the public internet");
+    return false;
 }

@@ -93,6 +93,9 @@ bool mg_upstream_owns_header(mg_str name);
 /* Whether the request announces its body's length even if that is 0. */
 bool mg_upstream_wants_length(const mg_upstream_request *r);
 
+/* Leaves of the addresses what the call may connect to. False: nothing is left, and the call has ended. */
+bool mg_upstream_call_admits(mg_upstream_call *c, mg_addresses *addresses);
+
 /* Both may be answered by a cancel, also of other calls: look at c->over afterwards. */
 void mg_upstream_call_head(mg_upstream_call *c, const mg_http_head *head);
 /* Ends the call if this makes the answer too large. */

@@ -489,12 +489,15 @@ static void submit(curl_call *c) {
     mg_upstream_call_end(&c->base, MG_UPSTREAM_CONNECT, "curl refused the request");
 }
 
-static void prepare(curl_call *c, const mg_addresses *addresses) {
+static void prepare(curl_call *c, const mg_addresses *found) {
     client *k = client_of(c);
+    mg_addresses addresses = *found;
+    if (!mg_upstream_call_admits(&c->base, &addresses)) return;
     transfer *t = c->transfer = take_transfer(k);
     t->call = c;
     set_url(t, &c->base);
-    set_addresses(t, &c->base, addresses);
+    set_addresses(t, &c->base, &addresses);
+    curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, c->base.request.public_only ? 1L : 0L);
     set_headers(t, &c->base.request);
     set_method(t, &c->base);
     set_ca(t, &c->base);

@@ -109,6 +109,10 @@ void mg_pool_dial_event(mg_pool_conn *conn) {
 
 /* ---- names ---- */
 
+static void begin(mg_pool_call *c) {
+    if (mg_upstream_call_admits(&c->base, &c->addresses)) try_next(c, 0);
+}
+
 static void on_resolved(void *arg, const mg_addresses *addresses, const mg_error *error) {
     mg_pool_call *c = arg;
     c->lookup = NULL;
@@ -117,7 +121,7 @@ static void on_resolved(void *arg, const mg_addresses *addresses, const mg_error
         return;
     }
     c->addresses = *addresses;
-    try_next(c, 0);
+    begin(c);
 }
 
 void mg_pool_dial(mg_pool_call *c) {
@@ -126,7 +130,7 @@ void mg_pool_dial(mg_pool_call *c) {
     mg_upstream_call_phase(&c->base, MG_UPSTREAM_CONNECTING);
     mg_status status = mg_resolver_lookup(c->pool->core.resolver, c->pool->core.loop, c->base.url.host, &c->addresses,
                                           on_resolved, c, &c->lookup, &error);
-    if (status == MG_OK) try_next(c, 0);
+    if (status == MG_OK) begin(c);
     else if (status == MG_ERROR) mg_upstream_call_end(&c->base, MG_UPSTREAM_RESOLVE, "%s", error.text);
 }
 

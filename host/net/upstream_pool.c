@@ -213,7 +213,8 @@ static mg_upstream_call *start(void *self, const mg_upstream_request *r, const m
     c->host = host_of(p, &c->base.url, r->ca_file);
     c->host->users++;
     c->host->used_ms = c->base.started_ms;
-    mg_pool_conn *conn = c->host->idle;
+    /* A kept connection may lead to an address that this call may not use. */
+    mg_pool_conn *conn = c->base.request.public_only ? NULL : c->host->idle;
     if (conn) {
         wake(conn);
         mg_pool_exchange_begin(c, conn);
