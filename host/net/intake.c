@@ -236,10 +236,9 @@ static size_t take_head(mg_exchange_state *x, const char *p, size_t n) {
     }
     x->close = !x->head.keep_alive || (limits->requests && c->served + 1 >= limits->requests);
     tell_head(x);
-    if (x->started || x->ended) { /* answered without its body: that would be taken for the next request */
+    if (x->started || x->ended) { /* if a body follows, `close` is set: it must not be taken for the next request */
         x->stage = MG_STAGE_HANDLER;
-        if (x->x.has_body) x->close = true;
-        return x->x.has_body ? n : size;
+        return size;
     }
     if (body) {
         x->known = true;

@@ -1,6 +1,8 @@
 /* What the server answers: whole and streamed, pipelined, with bodies of all kinds. */
 #include "server_fixture.h"
 
+#include <sys/resource.h>
+
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 static void plain_answers(void **state) {
@@ -128,6 +130,14 @@ static void pipelining_is_bounded(void **state) {
         if (n <= 0) break;
     }
     assert_true(sent < N * sizeof text); /* 4 MB don't fit in what the server reads ahead */
+    struct rusage before, after; /* while it waits for the client it sleeps */
+    getrusage(RUSAGE_SELF, &before);
+    usleep(200000);
+    getrusage(RUSAGE_SELF, &after);
+    timersub(&after.ru_utime, &before.ru_utime, &after.ru_utime);
+    timersub(&after.ru_stime, &before.ru_stime, &after.ru_stime);
+    assert_in_range(after.ru_utime.tv_sec + after.ru_stime.tv_sec, 0, 0);
+    assert_in_range(after.ru_utime.tv_usec + after.ru_stime.tv_usec, 0, 20000);
     size_t whole = sent / sizeof text;
     for (size_t i = 0; i < whole; i++) assert_true(ends_with(hear(fd), "xxx"));
     close(fd);
