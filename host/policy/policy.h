@@ -22,6 +22,7 @@ typedef struct mg_policy_options {
     uint64_t wall_ms;       /* a phase that waits; 0: 6,000 */
     bool fail_open;         /* a policy that fails lets through instead of denying */
     uint64_t idle_ms;       /* a state not used this long is dropped; 0: 60,000 */
+    uint64_t suspend_ms;    /* a file killed three times in 10 s for an organization is not asked this long; 0: 30,000 */
 } mg_policy_options;
 
 /* Reads the folder, compiles every file, runs each once in a throw-away state (its top level, `init`, settings checked against the
@@ -42,6 +43,7 @@ typedef struct mg_reloader mg_reloader; /* a builder thread; watches the folders
 mg_reloader *mg_reloader_create(const mg_policy_options *o, mg_gateway *g, mg_error *error); /* builds generation 1; a fault is an error */
 void mg_reloader_destroy(mg_reloader *r);
 mg_policies *mg_reloader_current(mg_reloader *r); /* with a reference; any thread; lock held for a moment only */
+uint64_t mg_reloader_generation(const mg_reloader *r);   /* of the current one; any thread, without a lock */
 /* Asks for a build now (SIGHUP, admin). With `wait` returns after it is done: MG_OK (swapped or unchanged), MG_ERROR. Not from a worker. */
 mg_status mg_reloader_reload(mg_reloader *r, bool wait, mg_error *error);
 /* The present generation, and the faults of the last build if it failed, as JSON. Any thread. */
