@@ -341,7 +341,8 @@ static bool tally_file(const char *name, tally *t) {
     char path[512], *line = NULL;
     size_t cap = 0;
     ssize_t n;
-    snprintf(path, sizeof path, "%s/pii/%s", data ? data : "../shared/data", name);
+    if (!data) return false;
+    snprintf(path, sizeof path, "%s/pii/%s", data, name);
     FILE *file = fopen(path, "r");
     if (!file) return false;
     mg_json_parser *parser = mg_json_parser_create();
