@@ -10,12 +10,12 @@
 enum { BUCKETS = 256, HOST_MAX = 253, FRESH_MS = 30000, STALE_MS = 300000, FAILED_MS = 2000, NAMES = 1024 };
 
 typedef struct entry {
-    struct entry *next;   /* in its bucket */
+    struct entry *next; /* in its bucket */
     struct entry *queued; /* in the thread's queue */
-    bool waiting;         /* in the queue, or being asked for: must not be freed */
-    bool failed;          /* the last query failed; `error` says why */
-    uint64_t asked_ms;    /* end of the last query */
-    uint64_t good_ms;     /* end of the last query that succeeded */
+    bool waiting; /* in the queue, or being asked for: must not be freed */
+    bool failed; /* the last query failed; `error` says why */
+    uint64_t asked_ms; /* end of the last query */
+    uint64_t good_ms; /* end of the last query that succeeded */
     mg_addresses addresses; /* of that one; n is 0 if there was none */
     mg_error error;
     mg_lookup *lookups;
@@ -57,8 +57,10 @@ static bool is_literal(const char *host, mg_addresses *out) {
     struct in6_addr v6;
     struct in_addr v4;
     out->n = 0;
-    if (inet_pton(AF_INET, host, &v4) == 1) put_v4(out, v4.s_addr);
-    else if (inet_pton(AF_INET6, host, &v6) == 1) put_v6(out, &v6);
+    if (inet_pton(AF_INET, host, &v4) == 1)
+        put_v4(out, v4.s_addr);
+    else if (inet_pton(AF_INET6, host, &v6) == 1)
+        put_v6(out, &v6);
     else if (strcmp(host, "localhost") == 0) {
         put_v4(out, htonl(INADDR_LOOPBACK));
         put_v6(out, &in6addr_loopback);
@@ -74,7 +76,8 @@ static const struct addrinfo *next_of(const struct addrinfo *a, int family) {
 /* Takes the families in turn, beginning with the one that the system prefers (RFC 8305, section 4). */
 static void interleave(const struct addrinfo *list, mg_addresses *out) {
     int family = list->ai_family == AF_INET6 ? AF_INET6 : AF_INET;
-    const struct addrinfo *mine = next_of(list, family), *others = next_of(list, family == AF_INET6 ? AF_INET : AF_INET6);
+    const struct addrinfo *mine = next_of(list, family),
+                          *others = next_of(list, family == AF_INET6 ? AF_INET : AF_INET6);
     out->n = 0;
     while ((mine || others) && out->n < MG_ADDRESSES_MAX) {
         if (mine) {
@@ -103,9 +106,7 @@ static mg_status ask_system(void *arg, const char *host, mg_addresses *out, mg_e
 
 /* ---- cache; all under the lock ---- */
 
-static entry **bucket_of(mg_resolver *r, const char *host) {
-    return &r->buckets[mg_hash64(mg_str_of(host)) % BUCKETS];
-}
+static entry **bucket_of(mg_resolver *r, const char *host) { return &r->buckets[mg_hash64(mg_str_of(host)) % BUCKETS]; }
 
 /* Frees the entry that was asked for longest ago, if any is idle. */
 static void evict(mg_resolver *r) {
@@ -179,8 +180,10 @@ static void answer(const mg_resolver *r, entry *e, uint64_t now) {
         mg_lookup *l = e->lookups;
         e->lookups = l->next;
         l->entry = NULL;
-        if (is_usable(r, e, now)) l->addresses = e->addresses;
-        else l->error = e->error;
+        if (is_usable(r, e, now))
+            l->addresses = e->addresses;
+        else
+            l->error = e->error;
         if (!mg_evloop_post(l->loop, deliver, l)) l->done = NULL; /* the loop has ended: mg_lookup_cancel frees it */
     }
 }
@@ -307,8 +310,8 @@ static bool host_name(mg_str host, char out[HOST_MAX + 1]) {
     return true;
 }
 
-mg_status mg_resolver_lookup(mg_resolver *r, mg_evloop *loop, mg_str host, mg_addresses *out, mg_resolved done, void *arg,
-                             mg_lookup **lookup, mg_error *error) {
+mg_status mg_resolver_lookup(mg_resolver *r, mg_evloop *loop, mg_str host, mg_addresses *out, mg_resolved done,
+                             void *arg, mg_lookup **lookup, mg_error *error) {
     char name[HOST_MAX + 1];
     *lookup = NULL;
     if (!host_name(host, name)) return mg_fail(error, 502, "upstream_resolve", "the URL's host is not a host name");

@@ -7,11 +7,11 @@ enum {
 };
 
 enum state {
-    START,   /* at the start of a line */
-    LINE,    /* inside a line */
+    START, /* at the start of a line */
+    LINE, /* inside a line */
     LINE_CR, /* a line has ended in CR; an LF may follow */
     BLANK_CR, /* a blank line has begun with CR; an LF belongs to it */
-    AFTER_CR  /* an event has ended in a bare CR; an LF says nothing */
+    AFTER_CR /* an event has ended in a bare CR; an LF says nothing */
 };
 
 void mg_sse_init(mg_sse *s, size_t max_event) {
@@ -69,16 +69,16 @@ static size_t scan(mg_sse *s, const char *p, size_t n, bool *complete) {
         case LINE:
             i += line_length(p + i, n - i);
             if (i == n) break;
-            if (p[i++] == '\n') line_ended(s, false);
-            else s->state = LINE_CR;
+            if (p[i++] == '\n')
+                line_ended(s, false);
+            else
+                s->state = LINE_CR;
             break;
         case LINE_CR:
             line_ended(s, p[i] != '\n');
             if (!s->bare_cr) i++;
             break;
-        case BLANK_CR:
-            line_ended(s, p[i] != '\n');
-            return s->bare_cr ? i : i + 1;
+        case BLANK_CR: line_ended(s, p[i] != '\n'); return s->bare_cr ? i : i + 1;
         case AFTER_CR:
             s->state = START;
             if (p[i] == '\n') i++;
@@ -145,7 +145,8 @@ static void pad(mg_sse *s, mg_sse_event *e, const char *end) {
     e->data = mg_buf_view(&s->data);
 }
 
-static bool deliver(mg_sse *s, mg_str raw, const char *end, bool (*event)(void *arg, const mg_sse_event *e), void *arg) {
+static bool deliver(mg_sse *s, mg_str raw, const char *end, bool (*event)(void *arg, const mg_sse_event *e),
+                    void *arg) {
     mg_sse_event e;
     read_event(s, raw, &e);
     if (e.has_data) pad(s, &e, end);
@@ -154,7 +155,8 @@ static bool deliver(mg_sse *s, mg_str raw, const char *end, bool (*event)(void *
 
 static mg_status too_large(mg_sse *s, mg_error *error) {
     s->broken = true;
-    return mg_fail(error, 502, "stream_event_too_large", "an event of the stream is larger than %zu bytes", s->max_event);
+    return mg_fail(error, 502, "stream_event_too_large", "an event of the stream is larger than %zu bytes",
+                   s->max_event);
 }
 
 /* The event that began in an earlier call: takes its bytes, and delivers it from `pending` once it is complete. */
@@ -175,8 +177,7 @@ mg_status mg_sse_feed(mg_sse *s, mg_str bytes, bool (*event)(void *arg, const mg
         if (n + s->pending.n > s->max_event) return too_large(s, error);
         if (s->pending.n || !complete) mg_buf_add(&s->pending, bytes.p, n);
         if (!complete) break;
-        bool more = s->pending.n ? deliver_pending(s, event, arg)
-                                 : deliver(s, (mg_str){bytes.p, n}, end, event, arg);
+        bool more = s->pending.n ? deliver_pending(s, event, arg) : deliver(s, (mg_str){bytes.p, n}, end, event, arg);
         if (!more) break;
         bytes = mg_str_skip(bytes, n);
     }

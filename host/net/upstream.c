@@ -179,7 +179,8 @@ mg_upstream_call *mg_upstream_call_open(mg_upstream_core *core, size_t size, con
     c->started_ms = c->since_ms = mg_evloop_now(core->loop);
     link_call(core, c);
     const char *wrong = fault(r);
-    if (wrong) mg_upstream_call_end(c, MG_UPSTREAM_PROTOCOL, "the request can't be sent: %s", wrong);
+    if (wrong)
+        mg_upstream_call_end(c, MG_UPSTREAM_PROTOCOL, "the request can't be sent: %s", wrong);
     else if (!mg_upstream_url_parse(r->base_url, &c->url))
         mg_upstream_call_end(c, MG_UPSTREAM_CONNECT, "base_url is not of the form http(s)://host[:port][/prefix]");
     return c;
@@ -243,7 +244,8 @@ static bool expire(mg_upstream_call *c, uint64_t now) {
     const mg_upstream_timeouts *t = &c->request.timeouts;
     if (c->phase == MG_UPSTREAM_ENDING) return true;
     if (passed(t->total_ms, c->started_ms, now)) {
-        mg_upstream_call_end(c, MG_UPSTREAM_TIMEOUT_TOTAL, "not complete after %llu ms", (unsigned long long)t->total_ms);
+        mg_upstream_call_end(c, MG_UPSTREAM_TIMEOUT_TOTAL, "not complete after %llu ms",
+                             (unsigned long long)t->total_ms);
     } else if (c->phase == MG_UPSTREAM_CONNECTING && passed(t->connect_ms, c->since_ms, now)) {
         mg_upstream_call_end(c, MG_UPSTREAM_TIMEOUT_CONNECT, "not connected after %llu ms",
                              (unsigned long long)t->connect_ms);

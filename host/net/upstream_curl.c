@@ -2,11 +2,9 @@
  *
  * curl forbids most of its functions within its callbacks, and our callers may do anything within theirs: a start or the
  * end of a pause then waits for the end of the turn, and a cancelled transfer is taken apart when curl has returned. */
-#include "net/upstream_call.h"
+#include "net/upstream_curl_request.h"
 #include "net/upstream_tls.h"
 
-#include <arpa/inet.h>
-#include <curl/curl.h>
 #include <event2/event.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -24,11 +22,10 @@ typedef struct transfer {
     client *owner;
     curl_call *call; /* NULL: cancelled or spare */
     CURL *easy;
-    struct curl_slist *headers, *resolve;
-    mg_buf url;
-    mg_buf head;    /* the answer's head as it came */
+    mg_curl_request request;
+    mg_buf head; /* the answer's head as it came */
     size_t body_at; /* of the request */
-    bool added;     /* to the multi handle */
+    bool added; /* to the multi handle */
     bool head_done;
     bool close_delimited;
     bool stopped; /* curl was told to pause */
@@ -78,9 +75,7 @@ static void retire(transfer *t) {
         return;
     }
     curl_easy_cleanup(t->easy);
-    curl_slist_free_all(t->headers);
-    curl_slist_free_all(t->resolve);
-    mg_buf_finish(&t->url);
+    mg_curl_request_finish(&t->request);
     free(t);
 }
 
@@ -186,30 +181,38 @@ static void on_timer(evutil_socket_t fd, short what, void *arg) {
 static int set_timer(CURLM *multi, long ms, void *arg) {
     (void)multi;
     client *k = arg;
-    if (ms < 0) event_del(&k->timer);
-    else event_add(&k->timer, &(struct timeval){ms / 1000, ms % 1000 * 1000});
+    if (ms < 0)
+        event_del(&k->timer);
+    else
+        event_add(&k->timer, &(struct timeval){ms / 1000, ms % 1000 * 1000});
     return 0;
 }
 
 static void set_reading(watched *w, bool on) {
     if (w->reading == on) return;
     w->reading = on;
-    if (on) event_add(&w->readable, NULL);
-    else event_del(&w->readable);
+    if (on)
+        event_add(&w->readable, NULL);
+    else
+        event_del(&w->readable);
 }
 
 static void set_writing(watched *w, bool on) {
     if (w->writing == on) return;
     w->writing = on;
-    if (on) event_add(&w->writable, NULL);
-    else event_del(&w->writable);
+    if (on)
+        event_add(&w->writable, NULL);
+    else
+        event_del(&w->writable);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg) {
     (void)what;
     watched *w = arg;
-    if (w->interest & CURL_POLL_IN) act(w->owner, fd, CURL_CSELECT_IN);
-    else set_reading(w, false);
+    if (w->interest & CURL_POLL_IN)
+        act(w->owner, fd, CURL_CSELECT_IN);
+    else
+        set_reading(w, false);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg) {
@@ -300,7 +303,9 @@ static void read_head(transfer *t) {
     mg_status status = mg_http_head_parse(&head, t->head.p, t->head.n);
     mg_upstream_call *c = &t->call->base;
     if (status != MG_OK || head.status == 101) {
-        const char *why = head.status == 101 ? "it switches protocols" : status == MG_ERROR ? head.error : "its head is cut";
+        const char *why = head.status == 101   ? "it switches protocols"
+                          : status == MG_ERROR ? head.error
+                                               : "its head is cut";
         mg_upstream_call_end(c, MG_UPSTREAM_PROTOCOL, "the answer is not HTTP/1.1: %s", why);
     } else if (head.status >= 200) {
         bool empty = c->is_head || head.status == 204 || head.status == 304;
@@ -397,88 +402,7 @@ static transfer *take_transfer(client *k) {
     t->body_at = 0;
     t->head_done = t->close_delimited = t->stopped = false;
     t->error[0] = 0;
-    mg_buf_clear(&t->url);
     return t;
-}
-
-static void set_url(transfer *t, const mg_upstream_call *c) {
-    const char *open = c->url.v6 ? "[" : "", *close = c->url.v6 ? "]" : "";
-    mg_buf_printf(&t->url, "%s://%s" MG_STR_FMT "%s", c->url.tls ? "https" : "http", open, MG_STR_ARG(c->url.host), close);
-    if (c->url.port != (c->url.tls ? 443 : 80)) mg_buf_printf(&t->url, ":%u", c->url.port);
-    mg_upstream_call_target(c, &t->url);
-    mg_buf_add(&t->url, "", 1);
-    curl_easy_setopt(t->easy, CURLOPT_URL, t->url.p);
-}
-
-/* Hands over the addresses, so that curl asks nobody: "host:port:address,address". */
-static void set_addresses(transfer *t, const mg_upstream_call *c, const mg_addresses *addresses) {
-    char text[MG_ADDRESSES_MAX * (INET6_ADDRSTRLEN + 3) + 300];
-    int n = snprintf(text, sizeof text, MG_STR_FMT ":%u:", MG_STR_ARG(c->url.host), c->url.port);
-    for (size_t i = 0; i < addresses->n; i++) {
-        const mg_address *a = &addresses->at[i];
-        bool v6 = a->any.sa_family == AF_INET6;
-        char one[INET6_ADDRSTRLEN];
-        inet_ntop(a->any.sa_family, v6 ? (const void *)&a->v6.sin6_addr : (const void *)&a->v4.sin_addr, one, sizeof one);
-        n += snprintf(text + n, sizeof text - (size_t)n, v6 ? "%s[%s]" : "%s%s", i ? "," : "", one);
-    }
-    curl_slist_free_all(t->resolve);
-    t->resolve = c->url.v6 ? NULL : curl_slist_append(NULL, text);
-    curl_easy_setopt(t->easy, CURLOPT_RESOLVE, t->resolve);
-}
-
-/* curl adds these by itself unless they are given; a name with a colon and nothing behind it suppresses one. */
-static struct curl_slist *suppress(struct curl_slist *list, const mg_upstream_request *r) {
-    static const char *const own[] = {"accept:", "user-agent:", "content-type:", "expect:"};
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
-        bool given = false;
-        for (size_t j = 0; j < r->n_headers && !given; j++) {
-            given = mg_str_ieq(r->headers[j].name, (mg_str){own[i], strlen(own[i]) - 1});
-        }
-        if (!given || mg_str_is(mg_str_of(own[i]), "expect:")) list = curl_slist_append(list, own[i]);
-    }
-    return list;
-}
-
-static void set_headers(transfer *t, const mg_upstream_request *r) {
-    struct curl_slist *list = suppress(NULL, r);
-    mg_buf line = {0};
-    for (size_t i = 0; i < r->n_headers; i++) {
-        const mg_header *h = &r->headers[i];
-        if (mg_upstream_owns_header(h->name)) continue;
-        mg_buf_clear(&line);
-        mg_buf_str(&line, h->name);
-        mg_buf_str(&line, h->value.n ? MG_STR(": ") : MG_STR(";")); /* curl's way of writing an empty one */
-        mg_buf_str(&line, h->value);
-        mg_buf_add(&line, "", 1);
-        list = curl_slist_append(list, line.p);
-    }
-    mg_buf_finish(&line);
-    curl_slist_free_all(t->headers);
-    t->headers = list;
-    curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, list);
-}
-
-static void set_method(transfer *t, const mg_upstream_call *c) {
-    char method[33]; /* checked when the call was opened */
-    snprintf(method, sizeof method, MG_STR_FMT, MG_STR_ARG(c->request.method));
-    curl_easy_setopt(t->easy, CURLOPT_NOBODY, 0L);
-    curl_easy_setopt(t->easy, CURLOPT_HTTPGET, 1L); /* forgets the last request's */
-    curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, NULL);
-    if (mg_upstream_wants_length(&c->request)) {
-        curl_easy_setopt(t->easy, CURLOPT_POST, 1L);
-        curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, NULL); /* on_read gives the body */
-        curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->request.body.n);
-    }
-    if (c->is_head) curl_easy_setopt(t->easy, CURLOPT_NOBODY, 1L);
-    else curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, method);
-}
-
-static void set_ca(transfer *t, const mg_upstream_call *c) {
-    if (!c->url.tls) return;
-    mg_str file = c->request.ca_file;
-    char *path = file.n ? mg_strndup(file.p, file.n) : NULL; /* NULL: on_tls lends the store of the system */
-    curl_easy_setopt(t->easy, CURLOPT_CAINFO, path);
-    free(path);
 }
 
 static void submit(curl_call *c) {
@@ -495,21 +419,20 @@ static void prepare(curl_call *c, const mg_addresses *found) {
     if (!mg_upstream_call_admits(&c->base, &addresses)) return;
     transfer *t = c->transfer = take_transfer(k);
     t->call = c;
-    set_url(t, &c->base);
-    set_addresses(t, &c->base, &addresses);
-    curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, c->base.request.public_only ? 1L : 0L);
-    set_headers(t, &c->base.request);
-    set_method(t, &c->base);
-    set_ca(t, &c->base);
-    if (k->inside) mg_evloop_defer(k->core.loop, &c->attend);
-    else submit(c);
+    mg_curl_request_set(&t->request, t->easy, &c->base, &addresses);
+    if (k->inside)
+        mg_evloop_defer(k->core.loop, &c->attend);
+    else
+        submit(c);
 }
 
 static void on_resolved(void *arg, const mg_addresses *addresses, const mg_error *error) {
     curl_call *c = arg;
     c->lookup = NULL;
-    if (addresses) prepare(c, addresses);
-    else mg_upstream_call_end(&c->base, MG_UPSTREAM_RESOLVE, "%s", error->text);
+    if (addresses)
+        prepare(c, addresses);
+    else
+        mg_upstream_call_end(&c->base, MG_UPSTREAM_RESOLVE, "%s", error->text);
 }
 
 /* What could not be done within one of curl's callbacks. */
@@ -537,8 +460,10 @@ static mg_upstream_call *start(void *self, const mg_upstream_request *r, const m
     mg_error error = {0};
     mg_status status = mg_resolver_lookup(k->core.resolver, k->core.loop, c->base.url.host, &addresses, on_resolved, c,
                                           &c->lookup, &error);
-    if (status == MG_OK) prepare(c, &addresses);
-    else if (status == MG_ERROR) mg_upstream_call_end(&c->base, MG_UPSTREAM_RESOLVE, "%s", error.text);
+    if (status == MG_OK)
+        prepare(c, &addresses);
+    else if (status == MG_ERROR)
+        mg_upstream_call_end(&c->base, MG_UPSTREAM_RESOLVE, "%s", error.text);
     return &c->base;
 }
 

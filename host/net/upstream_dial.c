@@ -50,8 +50,10 @@ static void start_tls(mg_pool_call *c) {
 
 /* A socket on its way to the address, or -1 and errno. */
 static int connect_to(mg_address address, uint16_t port) {
-    if (address.any.sa_family == AF_INET6) address.v6.sin6_port = htons(port);
-    else address.v4.sin_port = htons(port);
+    if (address.any.sa_family == AF_INET6)
+        address.v6.sin6_port = htons(port);
+    else
+        address.v4.sin_port = htons(port);
     int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -1;
     int one = 1;
@@ -86,8 +88,10 @@ static void connected(mg_pool_conn *conn) {
     mg_pool_conn_unlink(conn);
     while (c->dialing) mg_pool_conn_close(c->dialing);
     c->conn = conn;
-    if (conn->host->tls) start_tls(c);
-    else ready(c);
+    if (conn->host->tls)
+        start_tls(c);
+    else
+        ready(c);
 }
 
 void mg_pool_dial_event(mg_pool_conn *conn) {
@@ -130,8 +134,10 @@ void mg_pool_dial(mg_pool_call *c) {
     mg_upstream_call_phase(&c->base, MG_UPSTREAM_CONNECTING);
     mg_status status = mg_resolver_lookup(c->pool->core.resolver, c->pool->core.loop, c->base.url.host, &c->addresses,
                                           on_resolved, c, &c->lookup, &error);
-    if (status == MG_OK) begin(c);
-    else if (status == MG_ERROR) mg_upstream_call_end(&c->base, MG_UPSTREAM_RESOLVE, "%s", error.text);
+    if (status == MG_OK)
+        begin(c);
+    else if (status == MG_ERROR)
+        mg_upstream_call_end(&c->base, MG_UPSTREAM_RESOLVE, "%s", error.text);
 }
 
 void mg_pool_dial_look(mg_pool_call *c, uint64_t now) {

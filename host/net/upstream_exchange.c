@@ -144,8 +144,10 @@ static void complete(mg_pool_call *c, size_t extra) {
     mg_pool_conn *conn = c->conn;
     bool keep = c->keep && extra == 0 && is_sent(c) && !c->send_broken && !(conn->ssl && SSL_has_pending(conn->ssl));
     c->conn = NULL;
-    if (keep) mg_pool_conn_keep(conn);
-    else mg_pool_conn_close(conn);
+    if (keep)
+        mg_pool_conn_keep(conn);
+    else
+        mg_pool_conn_close(conn);
     mg_upstream_call_end(&c->base, MG_UPSTREAM_COMPLETE, "complete");
 }
 
@@ -169,10 +171,11 @@ static void lost(mg_pool_call *c, bool broken) {
     } else if (!c->answered && c->conn->served && !c->retried) {
         retry(c);
     } else {
-        const char *where = !c->answered                    ? "before an answer came"
-                            : c->framing == MG_FRAME_HEAD   ? "inside the answer's head"
-                                                            : "inside the answer's body";
-        mg_upstream_call_end(&c->base, MG_UPSTREAM_RESET, "the connection %s %s", broken ? "broke" : "was closed", where);
+        const char *where = !c->answered                  ? "before an answer came"
+                            : c->framing == MG_FRAME_HEAD ? "inside the answer's head"
+                                                          : "inside the answer's body";
+        mg_upstream_call_end(&c->base, MG_UPSTREAM_RESET, "the connection %s %s", broken ? "broke" : "was closed",
+                             where);
     }
 }
 
@@ -248,9 +251,12 @@ static void take_length(mg_pool_call *c, mg_str *in) {
 static void take_chunk(mg_pool_call *c, mg_str *in) {
     mg_str data;
     mg_status status = mg_http_chunked_next(&c->chunked, in, &data);
-    if (status == MG_OK) mg_upstream_call_data(&c->base, data);
-    else if (status == MG_DECLINED) c->framing = MG_FRAME_DONE;
-    else if (status == MG_ERROR) not_http(c, c->chunked.error);
+    if (status == MG_OK)
+        mg_upstream_call_data(&c->base, data);
+    else if (status == MG_DECLINED)
+        c->framing = MG_FRAME_DONE;
+    else if (status == MG_ERROR)
+        not_http(c, c->chunked.error);
 }
 
 /* Uses what came until it is used up, the call is over or paused. */
@@ -274,9 +280,7 @@ static void consume(mg_pool_call *c, mg_str in) {
             break;
         case MG_FRAME_LENGTH: take_length(c, &in); break;
         case MG_FRAME_CHUNKED: take_chunk(c, &in); break;
-        default:
-            in.n = 0;
-            mg_upstream_call_data(&c->base, all);
+        default: in.n = 0; mg_upstream_call_data(&c->base, all);
         }
     }
 }

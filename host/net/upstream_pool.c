@@ -14,16 +14,21 @@ static void on_idle_readable(mg_pool_conn *conn);
 static void on_readable(evutil_socket_t fd, short what, void *arg) {
     (void)fd, (void)what;
     mg_pool_conn *conn = arg;
-    if (conn->state == MG_POOL_BUSY) mg_pool_exchange_receive(conn->call);
-    else if (conn->state == MG_POOL_IDLE) on_idle_readable(conn);
-    else mg_pool_dial_event(conn);
+    if (conn->state == MG_POOL_BUSY)
+        mg_pool_exchange_receive(conn->call);
+    else if (conn->state == MG_POOL_IDLE)
+        on_idle_readable(conn);
+    else
+        mg_pool_dial_event(conn);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg) {
     (void)fd, (void)what;
     mg_pool_conn *conn = arg;
-    if (conn->state == MG_POOL_BUSY) mg_pool_exchange_send(conn->call);
-    else mg_pool_dial_event(conn);
+    if (conn->state == MG_POOL_BUSY)
+        mg_pool_exchange_send(conn->call);
+    else
+        mg_pool_dial_event(conn);
 }
 
 mg_pool_conn *mg_pool_conn_open(mg_pool_host *host, mg_pool_call *call, int fd) {
@@ -42,8 +47,10 @@ mg_pool_conn *mg_pool_conn_open(mg_pool_host *host, mg_pool_call *call, int fd) 
 static void watch(struct event *event, bool *is, bool wanted) {
     if (*is == wanted) return;
     *is = wanted;
-    if (wanted) event_add(event, NULL);
-    else event_del(event);
+    if (wanted)
+        event_add(event, NULL);
+    else
+        event_del(event);
 }
 
 void mg_pool_conn_watch(mg_pool_conn *conn, bool reading, bool writing) {

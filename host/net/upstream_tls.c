@@ -35,7 +35,8 @@ static bool set_up(SSL_CTX *ctx, mg_str ca_file, const char *path) {
     SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
     /* Servers that close without close_notify are many; framing decides whether an answer is whole. */
     SSL_CTX_set_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_mode(ctx,
+                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(ctx, on_session);
     return SSL_CTX_set_alpn_protos(ctx, alpn, sizeof alpn - 1) == 0;
@@ -96,8 +97,10 @@ void mg_upstream_tls_why(SSL *ssl, char *out, size_t n) {
     long verdict = SSL_get_verify_result(ssl);
     unsigned long code = ERR_peek_error();
     const char *reason = ERR_reason_error_string(code);
-    if (verdict != X509_V_OK) snprintf(out, n, "certificate: %s", X509_verify_cert_error_string(verdict));
-    else snprintf(out, n, "%s", reason ? reason : "the peer closed the connection");
+    if (verdict != X509_V_OK)
+        snprintf(out, n, "certificate: %s", X509_verify_cert_error_string(verdict));
+    else
+        snprintf(out, n, "%s", reason ? reason : "the peer closed the connection");
     ERR_clear_error();
 }
 

@@ -72,8 +72,10 @@ static fixture *finished; /* may still be in use on a resolver's thread; left to
 static void on_done(void *arg, const mg_addresses *addresses, const mg_error *error) {
     fixture *f = arg;
     f->done++;
-    if (addresses) f->got = ntohl(addresses->at[0].v4.sin_addr.s_addr);
-    else f->failed += error->text[0] != 0;
+    if (addresses)
+        f->got = ntohl(addresses->at[0].v4.sin_addr.s_addr);
+    else
+        f->failed += error->text[0] != 0;
     if (f->done == f->stop_after) mg_evloop_stop(f->loop);
 }
 
@@ -265,13 +267,14 @@ static void test_system(void **state) {
     mg_resolver *one = mg_resolver_hold(NULL), *two = mg_resolver_hold(NULL);
     assert_ptr_equal(one, two);
     f->stop_after = 1;
-    mg_status status =
-        mg_resolver_lookup(one, f->loop, MG_STR("moongate.invalid"), &out, on_done, f, &lookup, &error);
+    mg_status status = mg_resolver_lookup(one, f->loop, MG_STR("moongate.invalid"), &out, on_done, f, &lookup, &error);
     assert_int_equal(status, MG_AGAIN);
     mg_timer *limit = mg_evloop_timer(f->loop, 5000, stop, f->loop);
     mg_evloop_run(f->loop);
-    if (f->done) mg_evloop_timer_cancel(f->loop, limit);
-    else mg_lookup_cancel(lookup); /* a name server that does not answer */
+    if (f->done)
+        mg_evloop_timer_cancel(f->loop, limit);
+    else
+        mg_lookup_cancel(lookup); /* a name server that does not answer */
     assert_int_equal(f->done, f->failed);
     mg_resolver_release(one);
     mg_resolver_release(two);
@@ -280,9 +283,14 @@ static void test_system(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_literals), TEST(test_cache),  TEST(test_failure),
-        TEST(test_stale),    TEST(test_bounded), TEST(test_cancel),
-        TEST(test_destroy_during_query), TEST(test_system),
+        TEST(test_literals),
+        TEST(test_cache),
+        TEST(test_failure),
+        TEST(test_stale),
+        TEST(test_bounded),
+        TEST(test_cancel),
+        TEST(test_destroy_during_query),
+        TEST(test_system),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

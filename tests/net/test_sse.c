@@ -75,7 +75,10 @@ static const sample corpus[] = {
     {MG_STR("data: one\r\r\ndata: two\r\r\n"), 2, 0},
     {MG_STR("data: one\n\rdata: two\n\r\n\n"), 3, 0},
     {MG_STR("data: mixed\r\n\rdata: x\r\n\n"), 2, 0},
-    {MG_STR("\xEF\xBB\xBF" "data: after a mark\n\n\xEF\xBB\xBF" "data: not a field\n\n"), 2, 0},
+    {MG_STR("\xEF\xBB\xBF"
+            "data: after a mark\n\n\xEF\xBB\xBF"
+            "data: not a field\n\n"),
+     2, 0},
     {MG_STR(": OPENROUTER PROCESSING\n\n: x\n\ndata: 1\n\n"), 3, 0},
     {MG_STR("data: a\ndata: b\ndata\ndata:\ndata:  d\nid: 7\nevent: e\n\n"), 1, 0},
     {MG_STR("data: a\r\ndata: b\r\n: between\r\ndata: c\r\n\r\n"), 1, 0},
@@ -149,8 +152,9 @@ static void test_fields(void **state) {
 /* A stream of random lines and line ends, cut at random: the same events as whole. */
 static void test_random_streams(void **state) {
     (void)state;
-    static const char *const pieces[] = {"data: ", "data:", "{\"x\":1}", "event: e", "id: 1", ": c", "a", " ",
-                                         "\n",     "\r",    "\r\n",      "\n\n",     "\r\n\r\n", "\r\r", "\xEF\xBB\xBF"};
+    static const char *const pieces[] = {"data: ", "data:", "{\"x\":1}", "event: e", "id: 1",
+                                         ": c",    "a",     " ",         "\n",       "\r",
+                                         "\r\n",   "\n\n",  "\r\n\r\n",  "\r\r",     "\xEF\xBB\xBF"};
     srand(7);
     for (int round = 0; round < 3000; round++) {
         mg_buf text = {0};
@@ -234,7 +238,8 @@ static bool on_borrowed(void *arg, const mg_sse_event *e) {
 
 static void test_no_copy(void **state) {
     (void)state;
-    mg_str text = MG_STR("data: {\"a\":1}\n\ndata: {\"b\":\"a long one, longer than the padding that a parser wants to read\"}\n\n");
+    mg_str text = MG_STR(
+        "data: {\"a\":1}\n\ndata: {\"b\":\"a long one, longer than the padding that a parser wants to read\"}\n\n");
     mg_sse s;
     mg_sse_init(&s, 1000);
     assert_int_equal(mg_sse_feed(&s, text, on_borrowed, &text, NULL), MG_OK);

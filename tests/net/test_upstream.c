@@ -51,10 +51,14 @@ static void test_request(void **state) {
     fixture *f = *state;
     f->server = server_start(serve_echo_head);
     static const mg_header headers[] = {
-        {{"authorization", 13}, {"bearer abc", 10}}, {{"content-type", 12}, {"application/json", 16}},
-        {{"x-empty", 7}, {"", 0}},                   {{"connection", 10}, {"close", 5}},
-        {{"content-length", 14}, {"999", 3}},        {{"host", 4}, {"evil", 4}},
-        {{"transfer-encoding", 17}, {"chunked", 7}}, {{"expect", 6}, {"100-continue", 12}},
+        {{"authorization", 13}, {"bearer abc", 10}},
+        {{"content-type", 12}, {"application/json", 16}},
+        {{"x-empty", 7}, {"", 0}},
+        {{"connection", 10}, {"close", 5}},
+        {{"content-length", 14}, {"999", 3}},
+        {{"host", 4}, {"evil", 4}},
+        {{"transfer-encoding", 17}, {"chunked", 7}},
+        {{"expect", 6}, {"100-continue", 12}},
     };
     exchange *x = make(f, "POST", "/chat/completions?a=b", MG_STR("{}"));
     x->request.headers = headers;
@@ -255,7 +259,8 @@ static exchange *answer(fixture *f, const char *text, mg_upstream_end end) {
 
 static void test_close_delimited(void **state) {
     fixture *f = *state;
-    exchange *x = answer(f, "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: x\n\n", MG_UPSTREAM_COMPLETE);
+    exchange *x =
+        answer(f, "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: x\n\n", MG_UPSTREAM_COMPLETE);
     assert_body(x, "data: x\n\n");
     assert_true(x->result.close_delimited);
     finish(x);
@@ -317,10 +322,11 @@ static void test_large_head(void **state) {
     fixture *f = *state;
     mg_buf text = {0};
     mg_buf_str(&text, MG_STR("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n"));
-    while (text.n < 40000) mg_buf_str(&text, MG_STR("x-long: 0123456789012345678901234567890123456789012345678901234567890"
-                                                    "12345678901234567890123456789012345678901234567890123456789012345678901"
-                                                    "234567890123456789012345678901234567890123456789012345678901234567890"
-                                                    "12345678901234567890\r\n"));
+    while (text.n < 40000)
+        mg_buf_str(&text, MG_STR("x-long: 0123456789012345678901234567890123456789012345678901234567890"
+                                 "12345678901234567890123456789012345678901234567890123456789012345678901"
+                                 "234567890123456789012345678901234567890123456789012345678901234567890"
+                                 "12345678901234567890\r\n"));
     size_t n = text.n;
     mg_buf_add(&text, "\r\n", 3);
     exchange *x = answer(f, text.p, MG_UPSTREAM_COMPLETE);
@@ -353,10 +359,14 @@ static void test_informational(void **state) {
 
 static void serve_bodiless(peer *p) {
     while (hear(p)) {
-        if (mg_str_starts(p->head, MG_STR("HEAD"))) say(p, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n");
-        else if (mg_str_starts(p->head, MG_STR("DELETE"))) say(p, "HTTP/1.1 204 No Content\r\n\r\n");
-        else if (mg_str_starts(p->head, MG_STR("PATCH"))) say(p, "HTTP/1.1 304 Not Modified\r\ncontent-length: 9\r\n\r\n");
-        else say(p, OK_HELLO);
+        if (mg_str_starts(p->head, MG_STR("HEAD")))
+            say(p, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n");
+        else if (mg_str_starts(p->head, MG_STR("DELETE")))
+            say(p, "HTTP/1.1 204 No Content\r\n\r\n");
+        else if (mg_str_starts(p->head, MG_STR("PATCH")))
+            say(p, "HTTP/1.1 304 Not Modified\r\ncontent-length: 9\r\n\r\n");
+        else
+            say(p, OK_HELLO);
     }
 }
 
@@ -395,7 +405,8 @@ static void test_extra_bytes(void **state) {
 static void serve_large(peer *p) {
     static char block[10000];
     if (!hear(p)) return;
-    say(p, atomic_load(&p->of->stage) ? "HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n" : "HTTP/1.1 200 OK\r\n\r\n");
+    say(p,
+        atomic_load(&p->of->stage) ? "HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n" : "HTTP/1.1 200 OK\r\n\r\n");
     for (int i = 0; i < 10 && say_bytes(p, block, sizeof block); i++) {}
 }
 
@@ -447,9 +458,27 @@ static void test_names_and_urls(void **state) {
     assert_true(mg_upstream_url_parse(MG_STR("http://[::1]:8080"), &u));
     assert_true(!u.tls && u.port == 8080 && u.v6 && mg_str_is(u.host, "::1") && u.prefix.n == 0);
     static const char *const bad[] = {
-        "",           "api.openai.com",     "ftp://x",      "http://",        "http://u:p@x/", "http://x:0",     "http://x:65536",
-        "http://x:",  "http://x:80a",       "http://x?q=1", "http://x/a?b",   "http://x/#f",   "http://x y/",    "http://[::1",
-        "http://[x]", "http://x/a b",       "https://x\r\n", "http://x/\x7f", "http://[]",     "http://[::1]80", "http://a:b:80",
+        "",
+        "api.openai.com",
+        "ftp://x",
+        "http://",
+        "http://u:p@x/",
+        "http://x:0",
+        "http://x:65536",
+        "http://x:",
+        "http://x:80a",
+        "http://x?q=1",
+        "http://x/a?b",
+        "http://x/#f",
+        "http://x y/",
+        "http://[::1",
+        "http://[x]",
+        "http://x/a b",
+        "https://x\r\n",
+        "http://x/\x7f",
+        "http://[]",
+        "http://[::1]80",
+        "http://a:b:80",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         if (mg_upstream_url_parse(mg_str_of(bad[i]), &u)) fail_msg("accepted: %s", bad[i]);

@@ -192,8 +192,10 @@ enum { BIG = 20000000 };
 
 static void serve_one_big(peer *p) {
     char block[10000], head[100];
-    if (atomic_load(&p->of->stage) == 1) snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
-    else snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n", BIG);
+    if (atomic_load(&p->of->stage) == 1)
+        snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+    else
+        snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n", BIG);
     say(p, head);
     for (int at = 0; at < BIG; at += (int)sizeof block) {
         for (size_t i = 0; i < sizeof block; i++) block[i] = (char)((at + (int)i) % 251);

@@ -35,8 +35,10 @@ static X509 *make_cert(EVP_PKEY *key, const char *name, const char *names, long 
     X509_NAME *subject = X509_get_subject_name(cert);
     X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
     X509_set_issuer_name(cert, by ? X509_get_subject_name(by->cert) : subject);
-    if (names) extend(cert, NID_subject_alt_name, names);
-    else extend(cert, NID_basic_constraints, "critical,CA:TRUE");
+    if (names)
+        extend(cert, NID_subject_alt_name, names);
+    else
+        extend(cert, NID_basic_constraints, "critical,CA:TRUE");
     assert_true(X509_sign(cert, by ? by->key : key, EVP_sha256()) > 0);
     return cert;
 }
@@ -231,7 +233,8 @@ static void test_stale(void **state) {
 /* Closes the socket without a TLS close: only framing says whether the answer was whole. */
 static void serve_cut(peer *p) {
     if (!hear(p)) return;
-    say(p, atomic_load(&p->of->stage) ? "HTTP/1.1 200 OK\r\n\r\nhello" : "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhello");
+    say(p, atomic_load(&p->of->stage) ? "HTTP/1.1 200 OK\r\n\r\nhello"
+                                      : "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhello");
     SSL_set_quiet_shutdown(p->ssl, 1);
 }
 
@@ -318,18 +321,9 @@ static void test_pause(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        BOTH(test_trusted),
-        BOTH(test_not_trusted),
-        BOTH(test_wrong_name),
-        BOTH(test_expired),
-        BOTH(test_session),
-        BOTH(test_tls12),
-        BOTH(test_plain_server),
-        BOTH(test_handshake_timeout),
-        BOTH(test_stale),
-        BOTH(test_cut),
-        BOTH(test_large),
-        BOTH(test_pause),
+        BOTH(test_trusted), BOTH(test_not_trusted), BOTH(test_wrong_name),   BOTH(test_expired),
+        BOTH(test_session), BOTH(test_tls12),       BOTH(test_plain_server), BOTH(test_handshake_timeout),
+        BOTH(test_stale),   BOTH(test_cut),         BOTH(test_large),        BOTH(test_pause),
     };
     return cmocka_run_group_tests(tests, make_authorities, free_authorities);
 }

@@ -57,7 +57,8 @@ static void on_head(void *arg, int status, const mg_header *headers, size_t n) {
     x->status = status;
     x->heads++;
     for (size_t i = 0; i < n; i++)
-        mg_buf_printf(&x->headers, MG_STR_FMT "=" MG_STR_FMT "\n", MG_STR_ARG(headers[i].name), MG_STR_ARG(headers[i].value));
+        mg_buf_printf(&x->headers, MG_STR_FMT "=" MG_STR_FMT "\n", MG_STR_ARG(headers[i].name),
+                      MG_STR_ARG(headers[i].value));
     pthread_mutex_unlock(&x->f->lock);
     if (x->start_in_head) start_now(x->start_in_head);
     if (x->pause_in_head) mg_upstream_pause(x->call, true);
@@ -149,7 +150,7 @@ static inline bool wait_count(fixture *f, const int *counter, int n) {
 }
 
 static inline bool wait_stage(server *s, int stage) {
-    for (int i = 0; i < 20000 && atomic_load(&s->stage) < stage; i++) usleep(1000);
+    for (int i = 0; i < 20000 && atomic_load(&s->stage) < stage && !atomic_load(&s->ending); i++) usleep(1000);
     return atomic_load(&s->stage) >= stage;
 }
 
@@ -189,7 +190,8 @@ static inline void expect(exchange *x, mg_upstream_end end) {
     begin(x);
     wait_done(x);
     if (x->result.end != end)
-        print_error("ended %s (%s), not %s\n", mg_upstream_end_name(x->result.end), x->result.text, mg_upstream_end_name(end));
+        print_error("ended %s (%s), not %s\n", mg_upstream_end_name(x->result.end), x->result.text,
+                    mg_upstream_end_name(end));
     assert_int_equal(x->result.end, end);
 }
 
@@ -246,7 +248,7 @@ static int tear_down(void **state) {
 /* The same test against both backends. */
 #define BOTH(test)                                                                                                     \
     {#test " (curl)", test, set_up, tear_down, (void *)&mg_upstream_curl}, {                                           \
-        #test " (pool)", test, set_up, tear_down, (void *)&mg_upstream_pool                                            \
+#test " (pool)", test, set_up, tear_down, (void *)&mg_upstream_pool                                            \
     }
 
 #endif

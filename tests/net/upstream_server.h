@@ -36,7 +36,7 @@ struct server {
     void (*script)(peer *p); /* one connection, from accept to close */
     atomic_int connections, requests, resumed;
     atomic_size_t sent; /* bytes of say() */
-    atomic_int stage;   /* the script's own */
+    atomic_int stage; /* the script's own */
     atomic_bool ending;
     pthread_t thread;
     pthread_mutex_t lock;
@@ -153,8 +153,11 @@ static inline server *server_start_at(void (*script)(peer *p), SSL_CTX *tls, boo
     server *s = MG_NEW(server);
     struct sockaddr_storage address = {0};
     socklen_t size = v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
-    if (v6) *(struct sockaddr_in6 *)&address = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
-    else ((struct sockaddr_in *)&address)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (v6)
+        *(struct sockaddr_in6 *)&address =
+            (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
+    else
+        ((struct sockaddr_in *)&address)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address.ss_family = v6 ? AF_INET6 : AF_INET;
     s->fd = socket(address.ss_family, SOCK_STREAM, 0);
     if (s->fd < 0 || bind(s->fd, (struct sockaddr *)&address, size) != 0 || listen(s->fd, 128) != 0) {
