@@ -329,7 +329,7 @@ static void raise_descriptors(void) {
 /* ---- the verb -------------------------------------------------------------------------------------------------------------------------------- */
 
 static mg_status start(serve *s, mg_error *error) {
-    if (mg_keep_dir(s->config->data_dir, error) != MG_OK || make_secrets(s, error) != MG_OK || open_store(s, error) != MG_OK ||
+    if (make_secrets(s, error) != MG_OK || open_store(s, error) != MG_OK ||
         open_listeners(s, error) != MG_OK || start_workers(s, error) != MG_OK)
         return MG_ERROR;
     const mg_admin_options o = {s->loop, &s->gateway, s->reloader, s->workers, s->admin_listener, s->admin_tls, mg_str_of(s->token), reload, s};
@@ -370,6 +370,7 @@ int mg_verb_serve(const mg_verb_context *v) {
     mg_error error = {0};
     s.config = v->config;
     s.plugins = v->plugins;
+    if (mg_keep_dir(s.config->data_dir, &error) != MG_OK) return mg_verb_fail(2, "%s", error.text);
     s.ledger = mg_config_ledger(s.config, s.plugins, print_fault, NULL);
     if (!s.ledger) return 2;
     raise_descriptors();
