@@ -1,0 +1,5 @@
+local policy = {}
+function policy.screen(req)
+  while true do end
+end
+return policy

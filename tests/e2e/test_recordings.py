@@ -1,0 +1,124 @@
+"""Every recorded OpenAI chat and embeddings exchange through the gateway: what the vendor sees, what the client gets, and
+what the ledger says are compared with what was recorded."""
+import base64
+import collections
+import json
+import unittest
+
+import recordings
+from processes import GatewayTest
+
+NEEDED = unittest.skipUnless(recordings.path().exists(), "no recorded traffic here (set MOONGATE_DATA to its folder)")
+
+
+def events(body):
+    """The events of a stream, without the blank lines between."""
+    return [e for e in body.replace(b"\r\n", b"\n").split(b"\n\n") if e.strip()]
+
+
+def is_usage(event):
+    if not event.startswith(b"data: {"):
+        return False
+    data = json.loads(event[6:])
+    return data.get("choices") == [] and bool(data.get("usage"))
+
+
+def recorded_usage(row):
+    """Input, output and cached tokens that the recording states, or None."""
+    if row["stream"]:
+        usages = [json.loads(e[6:]).get("usage") for e in events(row["body"].encode()) if e.startswith(b"data: {")]
+        usage = next((u for u in reversed(usages) if u), None)
+    else:
+        usage = json.loads(row["body"]).get("usage")
+    if not usage:
+        return None
+    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+    return usage["prompt_tokens"], usage.get("completion_tokens") or 0, cached
+
+
+@NEEDED
+class Recordings(GatewayTest):
+    recordings = True
+
+    @classmethod
+    def setUpClass(cls):
+        cls.rows = recordings.load()
+        models = sorted({row["request"]["model"] for row in cls.rows})
+        table = "".join('["%s"] = "openai/%s", ' % (m, m) for m in models)
+        cls.config = "models = { %s }\nprices = { unknown_usd_per_million = 10 }" % table
+        super().setUpClass()
+
+    def setUp(self):
+        super().setUp()
+        self.counts = collections.Counter()
+
+    def compare_request(self, row, sent):
+        want, got = row["request"], json.loads(sent)
+        if row["stream"]:
+            self.assertIs(got["stream_options"].pop("include_usage"), True)
+            want = dict(want, stream_options={k: v for k, v in (want.get("stream_options") or {}).items() if k != "include_usage"})
+        self.assertEqual(got, want)
+
+    def compare_stream(self, row, body):
+        want, got = events(row["body"].encode()), events(body)
+        asked = (row["request"].get("stream_options") or {}).get("include_usage")
+        if not asked:
+            self.counts["streams with a hidden usage chunk"] += sum(map(is_usage, want))
+            want = [e for e in want if not is_usage(e)]
+        self.assertEqual(got, want)
+
+    def compare_row(self, row, request_id):
+        kept = self.gateway.request_rows(request_id)
+        self.assertEqual(len(kept), 1)
+        kept, usage = kept[0], recorded_usage(row) if row["status"] == 200 else None
+        self.assertEqual((kept["final"], kept["http_status"], kept["stream"]), (1, row["status"], int(row["stream"])))
+        self.assertEqual(kept["outcome"], "ok" if row["status"] == 200 else "error")
+        if usage:
+            self.assertEqual((kept["tokens_input"], kept["tokens_output"], kept["tokens_cached"]), usage)
+            self.assertEqual(kept["precision"], "exact")
+            self.counts["rows with the vendor's own figures"] += 1
+        elif row["status"] == 200:
+            self.assertEqual(kept["precision"], "counted")
+            self.assertGreater(kept["tokens_input"] + kept["tokens_output"], 0)
+            self.counts["rows counted by the gateway"] += 1
+
+    def exchange(self, row):
+        """Sends the recorded request; the recording that the vendor answered with is the one to compare."""
+        sent = json.dumps(row["request"], ensure_ascii=False).encode()
+        status, headers, body = self.gateway.post(row["path"], sent)
+        entry = self.vendor.log()[-1]
+        self.vendor.clear()
+        row = next(r for r in self.rows if r["index"] == entry.get("recording"))
+        self.compare_request(row, base64.b64decode(entry["body"]))
+        if not row["stream"] and row["request"].get("model"):
+            self.assertEqual(base64.b64decode(entry["body"]), sent, "bytes that nothing changed stay as they are")
+        return row, status, headers, body
+
+    def one(self, row):
+        row, status, headers, body = self.exchange(row)
+        kind = "%s %d%s" % (row["path"][4:], row["status"], " stream" if row["stream"] else "")
+        self.counts[kind] += 1
+        self.assertEqual(headers["x-moongate-upstream-request-id"], "rec-%d" % row["index"])
+        if row["status"] in (401, 403):  # the gateway's own account: not the client's business
+            self.assertEqual(status, 502)
+            self.assertNotIn(b"sk-", body)
+            return
+        self.assertEqual(status, row["status"])
+        if row["stream"]:
+            self.compare_stream(row, body)
+        else:
+            self.assertEqual(body, row["body"].encode())
+        self.compare_row(row, headers["x-request-id"])
+
+    def test_every_recording(self):
+        for row in self.rows:
+            with self.subTest(row["id"]):
+                self.one(row)
+        print()
+        for what, count in sorted(self.counts.items()):
+            print("  %6d %s" % (count, what))
+        self.assertEqual(sum(n for what, n in self.counts.items() if what[0] == "c" or what[0] == "e"), len(self.rows))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,166 @@
+"""Vendors that fail, and clients that leave: what comes next, what the client sees, what is written down."""
+import json
+import socket
+import time
+import unittest
+
+from processes import KEY, GatewayTest, wait_for
+from wire import Wire, post
+
+
+def free_port():
+    """A port that nobody listens on; it stays bound for as long as the socket lives."""
+    held = socket.socket()
+    held.bind(("127.0.0.1", 0))
+    return held, held.getsockname()[1]
+
+
+class Upstream(GatewayTest):
+    config = """models = {
+      pair = { "dead/gpt-4o-mini", "openai/gpt-4o-mini" },
+      wrong = { "openai/status:500", "openai/gpt-4o-mini" },
+      limited = { "openai/rate:3", "openai/gpt-4o-mini" },
+      sluggish = { "hasty/slow:3000", "openai/gpt-4o-mini" },
+      nowhere = { "dead/gpt-4o-mini", "openai/status:503" },
+      halves = { "openai/reset-mid", "openai/gpt-4o-mini" },
+    }
+    prices = { unknown_usd_per_million = 10 }"""
+
+    @classmethod
+    def providers(cls, vendor):
+        cls.held, port = free_port()
+        cls.addClassCleanup(cls.held.close)
+        return ", ".join([vendor.provider(), vendor.provider("hasty", ", timeouts = { first_byte = 0.4, idle = 0.5 }"),
+                          'dead = { "openai", base_url = "http://127.0.0.1:%d/v1", api_key = "sk-x" }' % port])
+
+    # ---- failover -----------------------------------------------------------------------------------------------
+
+    def failed_over(self, model, **more):
+        status, headers, body = self.gateway.chat(model, **more)
+        self.assertEqual(status, 200, body)
+        self.assertEqual((headers["x-moongate-attempts"], headers["x-moongate-provider"]), ("2", "openai"))
+        first, second = self.gateway.request_rows(headers["x-request-id"], 2)
+        self.assertEqual((first["attempt"], first["final"], first["outcome"]), (1, 0, "error" if model != "sluggish" else "timeout"))
+        self.assertEqual((second["attempt"], second["final"], second["outcome"]), (2, 1, "ok"))
+        self.assertEqual((first["cost_nano_usd"], second["cost_nano_usd"] > 0), (0, True))
+        return first, second
+
+    def test_connection_refused(self):
+        first, _ = self.failed_over("pair")
+        self.assertEqual(first["provider"], "dead")
+
+    def test_stream_fails_over_before_its_first_byte(self):
+        self.failed_over("pair", stream=True)
+
+    def test_status_500(self):
+        self.assertEqual(self.failed_over("wrong")[0]["http_status"], 500)
+
+    def test_rate_limit(self):
+        self.assertEqual(self.failed_over("limited")[0]["http_status"], 429)
+
+    def test_slow_first_byte(self):
+        self.failed_over("sluggish")
+
+    def test_plain_answer_broken_halfway(self):
+        self.failed_over("halves")
+
+    def test_no_target_left(self):
+        status, headers, body = self.gateway.chat("nowhere")
+        self.assertEqual(status, 503, body)
+        self.assertEqual(headers["x-moongate-attempts"], "2")
+        self.assertIn("retry-after", headers)
+        self.assertNotIn(b"127.0.0.1", body)
+
+    def test_no_failover_after_the_first_byte(self):
+        _, headers, body = self.gateway.chat("halves", stream=True)
+        self.assertIn(b'"error"', body)
+        self.assertNotIn(b"[DONE]", body)
+        rows = self.gateway.request_rows(headers["x-request-id"])
+        self.assertEqual([(r["outcome"], r["final"], r["precision"]) for r in rows], [("error", 1, "counted")])
+
+    # ---- one target that misbehaves -----------------------------------------------------------------------------
+
+    def test_statuses(self):
+        for model, status, code in (("status:500", 502, "upstream_error"), ("status:503", 503, "overloaded"), ("rate:4", 429, "rate_limit_exceeded"),
+                                    ("quota", 502, "upstream_refused"), ("status:401", 502, "upstream_refused"), ("truncated", 502, "upstream_error"),
+                                    ("rubbish", 502, "upstream_error"), ("not-http", 502, "upstream_error"), ("reset-before", 502, "upstream_error"),
+                                    ("large:9000", 502, "upstream_error")):
+            with self.subTest(model):
+                got, headers, body = self.gateway.chat("openai/" + model)
+                self.assertEqual((got, json.loads(body)["error"]["code"]), (status, code), body)
+                row = self.gateway.request_rows(headers["x-request-id"])[-1]
+                self.assertEqual((row["outcome"], row["final"]), ("error", 1))
+                self.assertTrue(row["error"])
+
+    def test_time_limits(self):
+        got, headers, body = self.gateway.chat("hasty/slow:3000")
+        self.assertEqual((got, json.loads(body)["error"]["code"]), (504, "upstream_timeout"))
+        self.assertEqual(self.gateway.request_rows(headers["x-request-id"])[0]["outcome"], "timeout")
+        _, headers, body = self.gateway.chat("hasty/stall", stream=True)
+        self.assertIn(b"upstream_timeout", body)
+        self.assertNotIn(b"[DONE]", body)
+        wait_for(lambda: self.vendor.log()[-1]["ended"] == "gone", 3, "the stalled connection's end")
+
+    def test_large_answer(self):
+        status, _, body = self.gateway.chat("openai/large:6000")
+        self.assertEqual((status, len(json.loads(body)["choices"][0]["message"]["content"]) > 6_000_000), (200, True))
+
+    def test_usage_missing(self):
+        for stream in (False, True):
+            status, headers, _ = self.gateway.chat("openai/no-usage", stream=stream)
+            self.assertEqual(status, 200)
+            row = self.gateway.request_rows(headers["x-request-id"])[0]
+            self.assertEqual((row["outcome"], row["precision"]), ("ok", "counted"))
+            self.assertTrue(5 <= row["tokens_output"] <= 40, row["tokens_output"])
+            self.assertGreater(row["cost_nano_usd"], 0)
+
+    def test_encodings_are_not_asked_for(self):
+        self.gateway.chat(headers={"accept-encoding": "gzip, br"})
+        self.assertIn(self.vendor.log()[-1]["headers"].get("accept-encoding", "identity"), ("identity", ""))
+
+    def test_big_embeddings(self):
+        body = {"model": "text-embedding-3-large", "input": ["text %d" % i for i in range(500)], "dimensions": 3072}
+        status, headers, answer = self.gateway.post("/v1/embeddings", body)
+        self.assertEqual((status, len(json.loads(answer)["data"])), (200, 500))
+        self.assertEqual(self.gateway.request_rows(headers["x-request-id"])[0]["operation"], "embeddings")
+
+    # ---- clients that leave -------------------------------------------------------------------------------------
+
+    def leave(self, model):
+        body = json.dumps({"model": model, "stream": True, "messages": [{"role": "user", "content": "hi"}]}).encode()
+        with Wire(self.gateway.address) as wire:
+            wire.send(post("/v1/chat/completions", body, KEY))
+            _, headers = wire.head()
+            wire.until(b'"content":" moon"')
+        return headers["x-request-id"]
+
+    def test_client_leaves_a_stream(self):
+        request_id = self.leave("openai/trickle:150")
+        row = self.gateway.request_rows(request_id)[0]
+        self.assertEqual((row["outcome"], row["precision"], row["final"]), ("cancelled", "counted", 1))
+        self.assertGreater(row["tokens_output"], 0)
+        wait_for(lambda: self.vendor.log()[-1]["ended"] == "gone", 4, "the upstream connection's end")
+
+    def test_client_leaves_an_endless_stream(self):
+        request_id = self.leave("openai/endless")
+        self.assertEqual(self.gateway.request_rows(request_id)[0]["outcome"], "cancelled")
+        wait_for(lambda: self.vendor.log()[-1]["ended"] == "gone", 4, "the upstream connection's end")
+
+    def test_client_that_does_not_read(self):
+        """An endless stream to a client that takes nothing is held back, not gathered in memory."""
+        body = json.dumps({"model": "openai/endless", "stream": True, "messages": [{"role": "user", "content": "hi"}]}).encode()
+
+        def memory():
+            with open("/proc/%d/statm" % self.gateway.process.pid) as pages:
+                return int(pages.read().split()[1]) * 4096
+
+        with Wire(self.gateway.address) as wire:
+            wire.send(post("/v1/chat/completions", body, KEY))
+            wire.head()
+            before = memory()
+            time.sleep(1.0)
+            self.assertLess(memory() - before, 32 << 20)
+
+
+if __name__ == "__main__":
+    unittest.main()
