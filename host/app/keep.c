@@ -105,7 +105,7 @@ mg_status mg_keep_org_add(const mg_ledger *ops, void *self, mg_str id, mg_str na
 }
 
 /* base64url without padding (RFC 4648, section 5): 43 characters for 32 bytes. */
-static void base64url(const uint8_t in[32], char out[44]) {
+static void base64url(const uint8_t in[32], char *out) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     size_t n = 0;
     uint32_t bits = 0;
@@ -119,7 +119,7 @@ static void base64url(const uint8_t in[32], char out[44]) {
     out[n] = 0;
 }
 
-static void random_text(char out[44]) {
+static void random_text(char *out) {
     uint8_t bytes[32];
     mg_random(bytes, sizeof bytes);
     base64url(bytes, out);
