@@ -2,7 +2,7 @@
 #include "base/buf.h"
 #include <stdlib.h>
 
-/* ---- collecting --------------------------------------------------------------------------------------------------- */
+/* ---- collecting -------------------------------------------------------------------------------------------------- */
 
 /* True if [start, end) holds the edit. What is inserted at a border stands outside. */
 static bool covers(size_t start, size_t end, const mg_edit *x) {
@@ -127,7 +127,7 @@ void mg_edits_set(mg_edits *e, const mg_json *object, mg_str key, mg_str json) {
     insert(e, object, mg_arena_dup(e->arena, key), text, false);
 }
 
-/* ---- rendering ------------------------------------------------------------------------------------------------------- */
+/* ---- rendering --------------------------------------------------------------------------------------------------- */
 
 typedef struct splice {
     size_t start, end, order;

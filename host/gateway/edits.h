@@ -24,11 +24,11 @@ typedef struct mg_edits {
 } mg_edits;
 
 static inline void mg_edits_init(mg_edits *e, mg_arena *arena) { *e = (mg_edits){arena, NULL, NULL, 0}; }
-/* An edit that covers earlier ones replaces them; one inside an earlier one is dropped (the earlier one already decided),
- * and so is one that overlaps an earlier one in part. `text` is borrowed until rendering. */
+/* An edit that covers earlier ones replaces them; one inside an earlier one is dropped (the earlier one already
+ * decided), and so is one that overlaps an earlier one in part. `text` is borrowed until rendering. */
 void mg_edits_replace(mg_edits *e, size_t start, size_t end, mg_str text);
-/* Sets member `key` of the object to a JSON value; appends it if absent. The last call for a key wins, also over a removal
- * of that member. */
+/* Sets member `key` of the object to a JSON value; appends it if absent. The last call for a key wins, also over a
+ * removal of that member. */
 void mg_edits_set(mg_edits *e, const mg_json *object, mg_str key, mg_str json);
 /* Removes a member or array element with the comma that belongs to it. Adjacent removals compose, also with what is
  * appended to the same parent. */

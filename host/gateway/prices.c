@@ -18,7 +18,7 @@ struct mg_prices {
     size_t mask;
 };
 
-/* ---- reading the table ---------------------------------------------------------------------------------------------- */
+/* ---- reading the table ------------------------------------------------------------------------------------------- */
 
 static mg_str cut_at(mg_str *text, char c) {
     mg_str part = {text->p, mg_str_find(*text, c)};
@@ -93,12 +93,14 @@ mg_prices *mg_prices_parse(mg_str text, mg_error *error) {
         mg_price row = {0};
         if (mg_str_starts(line, MG_STR("# date: "))) p->date = mg_str_trim(mg_str_skip(line, strlen("# date: ")));
         if (line.n == 0 || line.p[0] == '#') continue;
-        if (parse_row(line, &row)) add_row(p, row);
+        if (parse_row(line, &row))
+            add_row(p, row);
         else
-            status = mg_fail(error, 0, "bad_prices",
-                             "line %zu of the price table: it takes %d columns with tabs between them, prices as decimal "
-                             "numbers or \"-\", counts as integers, \"yes\" or \"no\"",
-                             number, COLUMNS);
+            status =
+                mg_fail(error, 0, "bad_prices",
+                        "line %zu of the price table: it takes %d columns with tabs between them, prices as decimal "
+                        "numbers or \"-\", counts as integers, \"yes\" or \"no\"",
+                        number, COLUMNS);
     }
     if (status == MG_OK) status = index_rows(p, error);
     if (status == MG_OK) return p;
@@ -134,7 +136,7 @@ mg_str mg_prices_date(const mg_prices *p) { return p->date; }
 size_t mg_prices_count(const mg_prices *p) { return p->n; }
 const mg_price *mg_prices_at(const mg_prices *p, size_t i) { return i < p->n ? &p->rows[i] : NULL; }
 
-/* ---- finding ------------------------------------------------------------------------------------------------------------ */
+/* ---- finding ----------------------------------------------------------------------------------------------------- */
 
 /* True if s ends in the pattern, where 0 stands for any digit. */
 static bool ends_like(mg_str s, const char *pattern) {
@@ -168,7 +170,7 @@ const mg_price *mg_prices_find(const mg_prices *p, mg_str vendor, mg_str model) 
     return found;
 }
 
-/* ---- cost --------------------------------------------------------------------------------------------------------------- */
+/* ---- cost -------------------------------------------------------------------------------------------------------- */
 
 static int64_t or_else(int64_t price, int64_t otherwise) { return price >= 0 ? price : otherwise; }
 
@@ -191,8 +193,7 @@ int64_t mg_price_cost(const mg_price *price, const mg_usage *u) {
                            at_least_0(u->audio_input);
     __int128 plain_output = (__int128)at_least_0(u->output) - at_least_0(u->audio_output);
     __int128 sum = charge((int64_t)(plain_input > 0 ? plain_input : 0), input) + charge(u->cached, cached) +
-                   charge(u->cache_write, cache_write) +
-                   charge(u->audio_input, or_else(price->audio_input, input)) +
+                   charge(u->cache_write, cache_write) + charge(u->audio_input, or_else(price->audio_input, input)) +
                    charge((int64_t)(plain_output > 0 ? plain_output : 0), output) +
                    charge(u->audio_output, or_else(price->audio_output, output));
     __int128 nano = (sum + TOKENS_A_PRICE - 1) / TOKENS_A_PRICE;

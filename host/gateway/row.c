@@ -1,13 +1,13 @@
-/* A usage row as bytes: a version, then fields, each a tag and its value. Tags are never used twice, so that a field can
- * be added or dropped and an older or newer gateway still reads the spool: what it does not know it skips. */
+/* A usage row as bytes: a version, then fields, each a tag and its value. Tags are never used twice, so that a field
+ * can be added or dropped and an older or newer gateway still reads the spool: what it does not know it skips. */
 #include "gateway/spool.h"
 
 enum {
     ROW_VERSION = 1,
-    ROW_MAX = 1 << 20,  /* bytes of an encoded row */
+    ROW_MAX = 1 << 20, /* bytes of an encoded row */
     VARINT_MAX = 10,
-    WIRE_NUMBER = 0,    /* low bit of a tag: a zigzag varint follows */
-    WIRE_BYTES = 1      /* a varint length and that many bytes follow */
+    WIRE_NUMBER = 0, /* low bit of a tag: a zigzag varint follows */
+    WIRE_BYTES = 1 /* a varint length and that many bytes follow */
 };
 
 typedef enum field_kind { FIELD_ID, FIELD_STR, FIELD_INT, FIELD_I64, FIELD_U64, FIELD_BOOL } field_kind;
@@ -18,7 +18,8 @@ typedef struct field {
     uint16_t offset;
 } field;
 
-#define F(tag, kind, member) {(tag), (kind), offsetof(mg_usage_row, member)}
+#define F(tag, kind, member)                                                                                           \
+    { (tag), (kind), offsetof(mg_usage_row, member) }
 
 /* In order of their tags, without gaps: find_field counts on it. */
 static const field FIELDS[] = {
@@ -74,7 +75,7 @@ static int64_t number_of(const mg_usage_row *row, const field *f) {
     switch (f->kind) {
     case FIELD_INT: return *(const int *)at;
     case FIELD_BOOL: return *(const bool *)at;
-    case FIELD_U64: return (int64_t)*(const uint64_t *)at;
+    case FIELD_U64: return (int64_t) * (const uint64_t *)at;
     default: return *(const int64_t *)at;
     }
 }
@@ -151,9 +152,7 @@ static bool set_number(mg_usage_row *row, const field *f, int64_t v) {
         if (v < INT32_MIN || v > INT32_MAX) return false;
         *(int *)at = (int)v;
         return true;
-    case FIELD_BOOL:
-        *(bool *)at = v != 0;
-        return v == 0 || v == 1;
+    case FIELD_BOOL: *(bool *)at = v != 0; return v == 0 || v == 1;
     case FIELD_U64: *(uint64_t *)at = (uint64_t)v; return true;
     default: *(int64_t *)at = v; return true;
     }

@@ -18,7 +18,7 @@ enum {
     MAX_DOUBLINGS = 10
 };
 
-/* ---- the list and the thread's sleep ------------------------------------------------------------------------------ */
+/* ---- the list and the thread's sleep ----------------------------------------------------------------------------- */
 
 void mg_spool_list_add(mg_spool *s, mg_spool_segment *g) {
     *s->segments_tail = g;
@@ -33,7 +33,7 @@ void mg_spool_wake(mg_spool *s) {
     pthread_mutex_unlock(&s->lock);
 }
 
-/* ---- writers --------------------------------------------------------------------------------------------------------- */
+/* ---- writers ----------------------------------------------------------------------------------------------------- */
 
 /* A row that is too large for a record loses its decision record, then its tags: what it cost is what counts. */
 static bool encode_record(mg_buf *record, const mg_usage_row *row) {
@@ -192,7 +192,7 @@ mg_status mg_spool_amend(mg_spool_writer *w, const mg_usage_row *row, mg_error *
     return append(w, MG_SPOOL_AMEND, row, error);
 }
 
-/* ---- opening and closing --------------------------------------------------------------------------------------------- */
+/* ---- opening and closing ----------------------------------------------------------------------------------------- */
 
 /* Makes the folder and those above it. */
 static mg_status make_folder(mg_str path, mg_error *error) {
@@ -206,8 +206,9 @@ static mg_status make_folder(mg_str path, mg_error *error) {
         char c = p[i];
         p[i] = 0;
         if (mkdir(p, 0700) != 0 && errno != EEXIST)
-            return mg_fail(error, 0, "spool_folder", "can't make the folder %s for the usage spool: %s; make it, or set data_dir",
-                           p, strerror(errno));
+            return mg_fail(error, 0, "spool_folder",
+                           "can't make the folder %s for the usage spool: %s; make it, or set data_dir", p,
+                           strerror(errno));
         p[i] = c;
     }
     return MG_OK;
@@ -222,9 +223,10 @@ static mg_status open_folders(mg_spool *s, mg_str path, mg_error *error) {
     if (s->dir >= 0 && (mkdirat(s->dir, "rejected", 0700) == 0 || errno == EEXIST))
         s->rejected_dir = openat(s->dir, "rejected", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (s->rejected_dir >= 0 && faccessat(s->dir, ".", W_OK | X_OK, AT_EACCESS) == 0) return MG_OK;
-    return mg_fail(error, 0, "spool_folder",
-                   "can't use the folder %s for the usage spool: %s; let the gateway's user read and write it, or set data_dir",
-                   p, strerror(errno));
+    return mg_fail(
+        error, 0, "spool_folder",
+        "can't use the folder %s for the usage spool: %s; let the gateway's user read and write it, or set data_dir", p,
+        strerror(errno));
 }
 
 static uint64_t count_rejected(const mg_spool *s) {
@@ -243,11 +245,12 @@ static void declare_metrics(mg_spool *s, mg_metrics *m) {
     if (!m) return;
     s->m_waiting = mg_metrics_series(m, "moongate_spool_waiting_rows", MG_GAUGE,
                                      "Usage rows that are durable on disk and not yet in the ledger", NULL, 0, NULL, 0);
-    s->m_segments = mg_metrics_series(m, "moongate_spool_segments", MG_GAUGE, "Files of the usage spool", NULL, 0, NULL, 0);
+    s->m_segments =
+        mg_metrics_series(m, "moongate_spool_segments", MG_GAUGE, "Files of the usage spool", NULL, 0, NULL, 0);
     s->m_rejected = mg_metrics_series(m, "moongate_spool_rejected_total", MG_COUNTER,
                                       "Usage rows set aside in spool/rejected", NULL, 0, NULL, 0);
-    s->m_written = mg_metrics_series(m, "moongate_spool_written_total", MG_COUNTER,
-                                     "Usage rows written to the ledger", NULL, 0, NULL, 0);
+    s->m_written = mg_metrics_series(m, "moongate_spool_written_total", MG_COUNTER, "Usage rows written to the ledger",
+                                     NULL, 0, NULL, 0);
     s->m_errors = mg_metrics_series(m, "moongate_spool_ledger_errors_total", MG_COUNTER,
                                     "Batches that the ledger failed to take", NULL, 0, NULL, 0);
 }
@@ -338,7 +341,7 @@ void mg_spool_status_get(mg_spool *s, mg_spool_status *out) {
     pthread_mutex_unlock(&s->lock);
 }
 
-/* ---- work on the ledger's thread --------------------------------------------------------------------------------------- */
+/* ---- work on the ledger's thread --------------------------------------------------------------------------------- */
 
 static void submit(mg_spool *s, mg_spool_job *job) {
     *s->jobs_tail = job;

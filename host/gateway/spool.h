@@ -1,10 +1,14 @@
-/* The usage spool: an append-only log on disk, a segment series a worker, that makes usage durable before the client's last
- * byte and feeds the ledger.
+/* The usage spool: an append-only log on disk, a segment series a worker, that makes usage durable before the client's
+ * last byte and feeds the ledger.
  *
- * A record is: magic, length, CRC-32C, type, payload (a serialized mg_usage_row). Types: start (before dispatch), end (before the client's last byte),
- * amend (after it). An `end` supersedes the `start` of the same attempt id. A start without an end whose process is gone
+ * A record is: magic, length, CRC-32C, type, payload (a serialized mg_usage_row). Types: start (before dispatch), end
+ * (before the client's last byte), amend (after it: it joins an `end` that still waits here; the ledger keeps the rest
+ * as it is). An `end` supersedes the `start` of the same attempt id. A start without an end whose process is gone
  * becomes a row with outcome "interrupted", precision "estimated".
- * A torn record at the end of a segment (kill -9, power) is cut off; one in the middle is set aside in `rejected`. */
+ * A torn record at the end of a segment (kill -9, power) is cut off; one in the middle is set aside in `rejected`.
+ *
+ * Files: <uuid>-<worker>.spool, locked by the process that writes or replays them; rejected/<attempt>.spool is one
+ * record that the ledger refused, with the reason in words in .reason: moved back into the folder it is tried again. */
 #ifndef MG_GATEWAY_SPOOL_H
 #define MG_GATEWAY_SPOOL_H
 
@@ -24,11 +28,11 @@ typedef struct mg_spool_options {
     mg_metrics *metrics;   /* may be NULL */
 } mg_spool_options;
 
-/* Opens the folder, takes up segments that earlier processes left (flock tells the living from the dead), starts the thread
- * that syncs and feeds the ledger. `ledger` is borrowed. MG_ERROR names the path and the mend. */
+/* Opens the folder, takes up segments that earlier processes left (flock tells the living from the dead), starts the
+ * thread that syncs and feeds the ledger. `ledger` is borrowed. MG_ERROR names the path and the mend. */
 mg_spool *mg_spool_open(const mg_spool_options *o, mg_use *ledger, mg_error *error);
-/* Writes out everything, closes the segments, joins the thread. Waits at most `wait_ms` for the ledger: what is left stays
- * on disk for the next start. Returns the number of rows left. */
+/* Writes out everything, closes the segments, joins the thread. Waits at most `wait_ms` for the ledger: what is left
+ * stays on disk for the next start. Returns the number of rows left. */
 size_t mg_spool_close(mg_spool *s, uint64_t wait_ms);
 
 mg_spool_writer *mg_spool_writer_open(mg_spool *s, size_t worker, mg_error *error);
@@ -48,8 +52,8 @@ typedef struct mg_spool_status {
 } mg_spool_status;
 void mg_spool_status_get(mg_spool *s, mg_spool_status *out);
 
-/* Runs `work(arg, ledger self)` on the ledger's thread and waits: for the admin plane and verbs inside a running gateway.
- * Never from a worker. */
+/* Runs `work(arg, ledger self)` on the ledger's thread and waits: for the admin plane and verbs inside a running
+ * gateway. Never from a worker. */
 void mg_spool_with_ledger(mg_spool *s, void (*work)(void *arg, const mg_ledger *ops, void *self), void *arg);
 /* The same without waiting; `work` runs on the ledger's thread. */
 void mg_spool_post_ledger(mg_spool *s, void (*work)(void *arg, const mg_ledger *ops, void *self), void *arg);

@@ -11,8 +11,8 @@ enum {
     BACKOFF_LEAST_MS = 100,
     BACKOFF_MOST_MS = 5000,
     BATCH_BYTES = 16 * 1024 * 1024, /* and a row: a batch is full from here on */
-    IDLE_MS = 1000,   /* longest sleep */
-    LOOK_MS = 10000   /* how often orphans are looked for while running */
+    IDLE_MS = 1000, /* longest sleep */
+    LOOK_MS = 10000 /* how often orphans are looked for while running */
 };
 
 /* The list as it was when the turn began. What is `gone` (closed) then has its successor in the list too. */
@@ -48,7 +48,7 @@ static void run_jobs(mg_spool *s) {
     }
 }
 
-/* ---- disk ------------------------------------------------------------------------------------------------------------ */
+/* ---- disk -------------------------------------------------------------------------------------------------------- */
 
 /* False: not on disk; the next turn tries again. */
 static bool sync_segment(const mg_spool *s, mg_spool_segment *g, bool gone) {
@@ -79,7 +79,7 @@ static bool sync_all(mg_spool *s, const turn *t) {
     return fresh;
 }
 
-/* ---- segments to batch ----------------------------------------------------------------------------------------------- */
+/* ---- segments to batch ------------------------------------------------------------------------------------------- */
 
 static mg_usage_row *find_row(mg_spool_batch *b, const char *attempt_id) {
     for (size_t i = b->n; i > 0; i--)
@@ -118,8 +118,9 @@ static bool read_one(mg_spool *s, mg_spool_segment *g) {
     bool sound = status == MG_OK && known(record.type);
     if (sound && counted) sound = add_row(s, &record);
     if (!sound) {
-        mg_str why = status == MG_OK ? MG_STR("a record that this version of the gateway can't read; replay it with a newer one")
-                                     : MG_STR("damaged on disk: no sound record in these bytes");
+        mg_str why = status == MG_OK
+                         ? MG_STR("a record that this version of the gateway can't read; replay it with a newer one")
+                         : MG_STR("damaged on disk: no sound record in these bytes");
         if (!mg_spool_reject_bytes(s, g, record.offset, record.end, why)) return false;
     }
     g->read = record.end;
@@ -141,7 +142,7 @@ static bool fill_batch(mg_spool *s, const turn *t) {
     return moved;
 }
 
-/* ---- batch to ledger ------------------------------------------------------------------------------------------------- */
+/* ---- batch to ledger --------------------------------------------------------------------------------------------- */
 
 /* Sets row i aside and closes the gap. */
 static mg_status reject(mg_spool *s, size_t i, mg_error *error) {
@@ -153,8 +154,8 @@ static mg_status reject(mg_spool *s, size_t i, mg_error *error) {
     return MG_OK;
 }
 
-/* Takes rows [from, from + n) to the ledger. A row that it refuses is set aside; when it can't say which one, the rows are
- * halved until it is alone. */
+/* Takes rows [from, from + n) to the ledger. A row that it refuses is set aside; when it can't say which one, the rows
+ * are halved until it is alone. */
 static mg_status write_rows(mg_spool *s, size_t from, size_t n, mg_error *error) {
     while (n) {
         size_t bad = SIZE_MAX;
@@ -224,7 +225,7 @@ static void flush(mg_spool *s, const turn *t) {
     b->retry_ms = mg_clock_mono_ms() + b->backoff_ms;
 }
 
-/* ---- segments that have done their work ------------------------------------------------------------------------------- */
+/* ---- segments that have done their work -------------------------------------------------------------------------- */
 
 static bool done_with(const mg_spool_segment *g) {
     uint64_t committed = atomic_load(&g->committed);
@@ -251,7 +252,7 @@ static void delete_done(mg_spool *s, const turn *t) {
     }
 }
 
-/* ---- the loop --------------------------------------------------------------------------------------------------------- */
+/* ---- the loop ---------------------------------------------------------------------------------------------------- */
 
 static void begin(mg_spool *s, turn *t) {
     pthread_mutex_lock(&s->lock);

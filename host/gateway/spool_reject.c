@@ -1,5 +1,5 @@
-/* What the ledger refuses, or what is damaged, is set aside in `rejected/`: the record as a segment of its own, so that it
- * is replayed when somebody moves it back into the spool's folder, and beside it the reason in words. */
+/* What the ledger refuses, or what is damaged, is set aside in `rejected/`: the record as a segment of its own, so that
+ * it is replayed when somebody moves it back into the spool's folder, and beside it the reason in words. */
 #include "base/hash.h"
 #include "base/log.h"
 #include "gateway/spool_state.h"

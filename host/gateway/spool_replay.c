@@ -1,13 +1,16 @@
-/* What processes that are gone left behind: their segments are taken over, cut where the last record is torn, and attempts
- * without an end get one ("interrupted"). Feeding them to the ledger is then the same as for a live writer. */
+/* What processes that are gone left behind: their segments are taken over, cut where the last record is torn, and
+ * attempts without an end get one ("interrupted"). Feeding them to the ledger is then the same as for a live writer. */
 #include "base/log.h"
 #include "gateway/spool_state.h"
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+enum { UNNAMED_S = 60 };
 
 typedef struct orphans {
     mg_spool_segment **at;
@@ -16,6 +19,10 @@ typedef struct orphans {
 
 static int is_segment(const struct dirent *e) {
     return e->d_name[0] != '.' && mg_str_glob(MG_STR("*.spool"), mg_str_of(e->d_name));
+}
+
+static int is_unnamed(const struct dirent *e) {
+    return e->d_name[0] != '.' && mg_str_glob(MG_STR("*.new"), mg_str_of(e->d_name));
 }
 
 static bool is_ours(mg_spool *s, const char *name) {
@@ -61,6 +68,22 @@ static size_t take_pass(mg_spool *s, orphans *o) {
     }
     if (n >= 0) free(names);
     return o->n - before;
+}
+
+/* Files that were never given their name, by a process that was killed while it made them: empty of anything that
+ * counts. One that is younger may be about to be locked. */
+static void drop_unnamed(mg_spool *s) {
+    struct dirent **names;
+    int n = scandirat(s->dir, ".", &names, is_unnamed, NULL);
+    for (int i = 0; i < n; i++) {
+        struct stat st;
+        int fd = openat(s->dir, names[i]->d_name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && time(NULL) - st.st_mtime > UNNAMED_S)
+            unlinkat(s->dir, names[i]->d_name, 0);
+        if (fd >= 0) close(fd);
+        free(names[i]);
+    }
+    if (n >= 0) free(names);
 }
 
 static void cut_tail(mg_spool_segment *g, uint64_t at) {
@@ -112,15 +135,17 @@ static void adopt(mg_spool *s, const orphans *o) {
     mg_buf_finish(&reader.window);
 }
 
-/* All segments of a dead process have to come into the same hands, else a start could be taken for interrupted whose end
- * another gateway is reading: one gateway at a time looks, and it looks again as long as it finds some, because a process
- * may die while the folder is being read. */
+/* All segments of a dead process have to come into the same hands, else a start could be taken for interrupted whose
+ * end another gateway is reading: one gateway at a time looks, and it looks again as long as it finds some, because a
+ * process may die while the folder is being read. */
 void mg_spool_take_orphans(mg_spool *s) {
     int lock = openat(s->dir, ".takeover", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (lock < 0) return;
     orphans o = {0};
-    if (flock(lock, LOCK_EX | LOCK_NB) == 0)
+    if (flock(lock, LOCK_EX | LOCK_NB) == 0) {
         while (take_pass(s, &o)) {}
+        drop_unnamed(s);
+    }
     if (o.n) adopt(s, &o);
     free(o.at);
     close(lock);

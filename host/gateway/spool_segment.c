@@ -25,9 +25,9 @@ static uint32_t get32(const char *p) {
 }
 
 static mg_status disk_error(mg_error *error, const char *what, const char *name) {
-    const char *mend = errno == ENOSPC || errno == EDQUOT ? "free some space on the disk of data_dir"
+    const char *mend = errno == ENOSPC || errno == EDQUOT  ? "free some space on the disk of data_dir"
                        : errno == EACCES || errno == EROFS ? "let the gateway's user write to data_dir"
-                                                            : "check the disk of data_dir";
+                                                           : "check the disk of data_dir";
     return mg_fail(error, 503, "usage_not_recorded", "the usage spool can't %s %s: %s; %s", what, name, strerror(errno),
                    mend);
 }
@@ -147,7 +147,8 @@ mg_status mg_spool_segment_append(mg_spool_segment *g, mg_spool_type type, mg_bu
     return MG_OK;
 }
 
-/* Makes [offset, offset + need) readable at *p, as far as it lies before `limit`. *have is what is there; false: I/O. */
+/* Makes [offset, offset + need) readable at *p, as far as it lies before `limit`. *have is what is there; false:
+ * I/O. */
 static bool window(const mg_spool_segment *g, mg_spool_reader *r, uint64_t offset, uint64_t limit, size_t need,
                    const char **p, size_t *have) {
     bool inside = offset >= r->base && offset + need <= r->base + r->window.n;
@@ -189,7 +190,8 @@ static mg_status sound_record(const mg_spool_segment *g, mg_spool_reader *r, uin
 }
 
 /* The first sound record behind `offset`, or limit. */
-static mg_status resync(const mg_spool_segment *g, mg_spool_reader *r, uint64_t offset, uint64_t limit, uint64_t *found) {
+static mg_status resync(const mg_spool_segment *g, mg_spool_reader *r, uint64_t offset, uint64_t limit,
+                        uint64_t *found) {
     while (offset < limit) {
         const char *p;
         size_t have;

@@ -1,8 +1,8 @@
 /* One file of the usage spool: a header (magic, salt), then records (magic, length, CRC-32C, type, payload).
  *
  * Who may touch what: the writer's thread appends; the spool's thread reads, syncs and in the end deletes. They meet in
- * the atomics. The file stays locked (flock) as long as the segment is open: the lock tells other processes that its owner
- * lives. */
+ * the atomics. The file stays locked (flock) as long as the segment is open: the lock tells other processes that its
+ * owner lives. */
 #ifndef MG_GATEWAY_SPOOL_SEGMENT_H
 #define MG_GATEWAY_SPOOL_SEGMENT_H
 
@@ -32,8 +32,8 @@ typedef struct mg_spool_segment {
     bool keep;    /* holds something that the next start has to look at: not deleted */
 } mg_spool_segment;
 
-/* A new locked file of the folder, under a working name until mg_spool_segment_publish, so that no other process takes it
- * for an orphan before it is locked. `ahead` bytes are allocated on disk. NULL and an error. */
+/* A new locked file of the folder, under a working name until mg_spool_segment_publish, so that no other process takes
+ * it for an orphan before it is locked. `ahead` bytes are allocated on disk. NULL and an error. */
 mg_spool_segment *mg_spool_segment_create(int dir, size_t worker, size_t ahead, mg_error *error);
 mg_status mg_spool_segment_publish(mg_spool_segment *g, int dir, mg_error *error);
 /* Opens and locks a file that an earlier process left. MG_DECLINED: somebody lives who holds it, or it is gone;

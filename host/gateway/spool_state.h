@@ -72,8 +72,8 @@ struct mg_spool_writer {
 void mg_spool_list_add(mg_spool *s, mg_spool_segment *g);
 /* Wakes the thread if it sleeps without a term. */
 void mg_spool_wake(mg_spool *s);
-/* Turns every start of `t` into an end record "interrupted", appended to `g`. A start that could not be turned keeps its
- * segment from being deleted. Uses `record` and `reader` as scratch. */
+/* Turns every start of `t` into an end record "interrupted", appended to `g`. A start that could not be turned keeps
+ * its segment from being deleted. Uses `record` and `reader` as scratch. */
 void mg_spool_interrupt(mg_spool_starts *t, mg_spool_segment *g, mg_buf *record, mg_spool_reader *reader);
 
 /* spool_replay.c: takes up the segments of processes that are gone. The spool's thread, or before it runs. */

@@ -2,24 +2,27 @@
 #include "gateway/tokens.h"
 
 enum {
-    MESSAGE_TOKENS = 3,  /* per message, beside its role and content */
+    MESSAGE_TOKENS = 3, /* per message, beside its role and content */
     ROLE_TOKENS = 1,
-    PRIMING_TOKENS = 3,  /* the start of the answer */
+    PRIMING_TOKENS = 3, /* the start of the answer */
     NAME_TOKENS = 1,
-    TOOL_TOKENS = 8,     /* what encloses a function's definition */
-    IMAGE_LOW = 85,      /* published: detail "low"; "high": 85 and 170 a tile of 512 × 512 */
-    IMAGE_HIGH = 1105,   /* six tiles: most pictures that are sent as they come from a camera */
-    /* The bound holds for every vendor: gpt-4o-mini counts 2,833 and 5,667 a tile, and there are at most eight (2048 × 768). */
+    TOOL_TOKENS = 8, /* what encloses a function's definition */
+    IMAGE_LOW = 85, /* published: detail "low"; "high": 85 and 170 a tile of 512 × 512 */
+    IMAGE_HIGH = 1105, /* six tiles: most pictures that are sent as they come from a camera */
+    /* The bound holds for every vendor: gpt-4o-mini counts 2,833 and 5,667 a tile, and there are at most eight (2048 ×
+     * 768). */
     IMAGE_LOW_MOST = 2833,
     IMAGE_HIGH_MOST = 2833 + 8 * 5667,
-    AUDIO_BYTES = 1600,  /* a token, in MP3 at 128 kbit/s: ten tokens a second */
-    FILE_BYTES = 6,      /* a token of a document */
+    AUDIO_BYTES = 1600, /* a token, in MP3 at 128 kbit/s: ten tokens a second */
+    FILE_BYTES = 6, /* a token of a document */
     TOOLS_PROMPT_MOST = 1024, /* what vendors put before tool definitions */
     OVERHEAD_MOST = 64,
     WINDOW_MOST = 2097152 /* the largest context window there is: what content elsewhere can come to */
 };
 
-static mg_str text_at(const mg_json *object, const char *key) { return mg_json_text(mg_json_get(object, mg_str_of(key))); }
+static mg_str text_at(const mg_json *object, const char *key) {
+    return mg_json_text(mg_json_get(object, mg_str_of(key)));
+}
 
 static bool is_one_of(mg_str s, const char *const *names) {
     for (; *names; names++)
@@ -36,13 +39,15 @@ static bool is_low(const mg_json *part) {
     return mg_str_is(detail, "low");
 }
 
-/* ---- estimate ----------------------------------------------------------------------------------------------------------- */
+/* ---- estimate ---------------------------------------------------------------------------------------------------- */
 
 /* Names, strings and numbers of a schema; quotes, colons and braces at about one token for each value. */
 static int64_t schema_tokens(const mg_json *v, mg_str model) {
     int64_t n = mg_tokens_estimate(v->key, model);
-    if (v->type == MG_JSON_STRING || v->type == MG_JSON_NUMBER) n += mg_tokens_estimate(v->str, model) + 1;
-    else n += 1;
+    if (v->type == MG_JSON_STRING || v->type == MG_JSON_NUMBER)
+        n += mg_tokens_estimate(v->str, model) + 1;
+    else
+        n += 1;
     for (const mg_json *c = v->child; c; c = c->next) n += schema_tokens(c, model);
     return n;
 }
@@ -83,15 +88,19 @@ static int64_t message_tokens(const mg_json *message, mg_str model) {
     return n;
 }
 
-/* `input` of embeddings, moderations or responses: a text, a list of texts, token numbers (counted exactly), messages. */
+/* `input` of embeddings, moderations or responses: a text, a list of texts, token numbers (counted exactly),
+ * messages. */
 static int64_t input_tokens(const mg_json *input, mg_str model) {
     if (mg_json_kind(input) == MG_JSON_STRING) return mg_tokens_estimate(input->str, model);
     if (mg_json_kind(input) != MG_JSON_ARRAY) return 0;
     int64_t n = 0;
     for (const mg_json *x = input->child; x; x = x->next) {
-        if (x->type == MG_JSON_NUMBER) n++;
-        else if (x->type == MG_JSON_ARRAY) n += input_tokens(x, model);
-        else n += mg_json_get(x, MG_STR("role")) ? message_tokens(x, model) : part_tokens(x, model);
+        if (x->type == MG_JSON_NUMBER)
+            n++;
+        else if (x->type == MG_JSON_ARRAY)
+            n += input_tokens(x, model);
+        else
+            n += mg_json_get(x, MG_STR("role")) ? message_tokens(x, model) : part_tokens(x, model);
     }
     return n;
 }
@@ -101,7 +110,8 @@ int64_t mg_tokens_request(const mg_json *root, mg_str model) {
     const mg_json *messages = mg_json_get(root, MG_STR("messages"));
     for (const mg_json *m = messages ? messages->child : NULL; m; m = m->next) n += message_tokens(m, model);
     if (messages) n += PRIMING_TOKENS;
-    n += input_tokens(mg_json_get(root, MG_STR("input")), model) + input_tokens(mg_json_get(root, MG_STR("prompt")), model);
+    n += input_tokens(mg_json_get(root, MG_STR("input")), model) +
+         input_tokens(mg_json_get(root, MG_STR("prompt")), model);
     n += content_tokens(mg_json_get(root, MG_STR("system")), model);
     n += mg_tokens_estimate(text_at(root, "instructions"), model);
     const mg_json *tools = mg_json_get(root, MG_STR("tools"));
@@ -112,15 +122,17 @@ int64_t mg_tokens_request(const mg_json *root, mg_str model) {
     return schema ? n + schema_tokens(schema, model) : n;
 }
 
-/* ---- bound -------------------------------------------------------------------------------------------------------------- */
+/* ---- bound ------------------------------------------------------------------------------------------------------- */
 
 /* What parts can come to beyond their bytes in the body. */
 static int64_t beyond_bytes(const mg_json *v) {
     int64_t n = 0;
     if (v->type == MG_JSON_OBJECT) {
         mg_str type = text_at(v, "type");
-        if (is_one_of(type, IMAGES)) n += is_low(v) ? IMAGE_LOW_MOST : IMAGE_HIGH_MOST;
-        else if (is_one_of(type, FILES)) n += WINDOW_MOST;
+        if (is_one_of(type, IMAGES))
+            n += is_low(v) ? IMAGE_LOW_MOST : IMAGE_HIGH_MOST;
+        else if (is_one_of(type, FILES))
+            n += WINDOW_MOST;
     }
     for (const mg_json *c = v->child; c; c = c->next) n += beyond_bytes(c);
     return n;

@@ -1,4 +1,5 @@
-/* For the spool's tests: a folder of their own and a ledger in shared memory, so that what a killed child wrote is there. */
+/* For the spool's tests: a folder of their own and a ledger in shared memory, so that what a killed child wrote is
+ * there. */
 #ifndef TEST_SPOOL_FIXTURE_H
 #define TEST_SPOOL_FIXTURE_H
 
@@ -30,11 +31,11 @@ typedef struct ledger_row {
 } ledger_row;
 
 typedef struct test_ledger {
-    _Atomic int failing;       /* > 0: so many calls fail; < 0: all */
-    _Atomic int64_t declined;  /* this row is refused */
-    _Atomic bool silent;       /* and the ledger does not say which */
+    _Atomic int failing; /* > 0: so many calls fail; < 0: all */
+    _Atomic int64_t declined; /* this row is refused */
+    _Atomic bool silent; /* and the ledger does not say which */
     _Atomic uint32_t n, calls, again;
-    _Atomic uint32_t largest;  /* rows of a call */
+    _Atomic uint32_t largest; /* rows of a call */
     ledger_row rows[LEDGER_ROWS];
 } test_ledger;
 
@@ -125,7 +126,8 @@ static inline void fixture_free(fixture *f) {
 
 static inline mg_spool *spool_open(fixture *f, size_t segment_bytes) {
     mg_error e = {0};
-    mg_spool_options o = {.dir = mg_str_of(f->dir), .segment_bytes = segment_bytes, .sync_ms = 1, .batch_ms = 5, .metrics = f->metrics};
+    mg_spool_options o = {
+        .dir = mg_str_of(f->dir), .segment_bytes = segment_bytes, .sync_ms = 1, .batch_ms = 5, .metrics = f->metrics};
     mg_spool *s = mg_spool_open(&o, f->use, &e);
     if (!s) fail_msg("%s", e.text);
     return s;

@@ -35,7 +35,8 @@ static void close_doc(doc *d) {
 
 static void renders(doc *d, const char *want) {
     mg_str got = mg_edits_render(&d->edits, d->source);
-    assert_true(mg_str_is(mg_arena_dup(d->arena, got), want) || (print_error("got " MG_STR_FMT "\n", MG_STR_ARG(got)), 0));
+    assert_true(mg_str_is(mg_arena_dup(d->arena, got), want) ||
+                (print_error("got " MG_STR_FMT "\n", MG_STR_ARG(got)), 0));
     for (int i = 0; i < MG_JSON_PADDING; i++) assert_int_equal(got.p[got.n + (size_t)i], 0);
     close_doc(d);
 }
@@ -69,7 +70,8 @@ static void members_go_with_their_comma(void **state) {
 
 static void adjacent_removals_compose(void **state) {
     (void)state;
-    static const char *const ORDERS[] = {"ab", "ba"}, *const REST[] = {"bc", "cb"}, *const ALL[] = {"abc", "bca", "cba"};
+    static const char *const ORDERS[] = {"ab", "ba"}, *const REST[] = {"bc", "cb"},
+                             *const ALL[] = {"abc", "bca", "cba"};
     for (size_t i = 0; i < 2; i++) {
         doc d = open_doc(MG_STR(SPACED));
         for (const char *k = ORDERS[i]; *k; k++) drop(&d, "", (char[]){*k, 0});
@@ -127,7 +129,7 @@ static void what_covers_wins(void **state) {
     mg_edits_replace(&d.edits, 1, 3, MG_STR("11"));
     mg_edits_replace(&d.edits, 5, 7, MG_STR("22"));
     mg_edits_replace(&d.edits, 1, 7, MG_STR("33"));
-    mg_edits_replace(&d.edits, 5, 7, MG_STR("44"));  /* inside */
+    mg_edits_replace(&d.edits, 5, 7, MG_STR("44")); /* inside */
     mg_edits_replace(&d.edits, 6, 11, MG_STR("55")); /* overlaps */
     mg_edits_replace(&d.edits, 9, 11, MG_STR("66"));
     assert_int_equal(d.edits.n, 2);
@@ -140,7 +142,7 @@ static void what_covers_wins(void **state) {
     renders(&d, "[1,2,50, 20]");
 }
 
-/* ---- random edits against a model -------------------------------------------------------------------------------------- */
+/* ---- random edits against a model -------------------------------------------------------------------------------- */
 
 enum { MOST_NODES = 400, MOST_TEXT = 8 };
 
@@ -149,9 +151,9 @@ typedef struct node {
     const mg_json *v;
     struct node *parent;
     bool removed;
-    char replaced[MOST_TEXT];                       /* "": not */
+    char replaced[MOST_TEXT]; /* "": not */
     char back[16][MOST_TEXT], front[16][MOST_TEXT]; /* added to an array */
-    char set[8][MOST_TEXT];                         /* value of the absent member k0 … k7 */
+    char set[8][MOST_TEXT]; /* value of the absent member k0 … k7 */
     size_t n_back, n_front;
 } node;
 
@@ -297,8 +299,9 @@ static void random_edits_match_the_model(void **state) {
             mg_str result = mg_edits_render(&d.edits, d.source);
             write_tree(NULL, parse(&d, result), &got);
             if (!mg_str_eq(mg_buf_view(&want), mg_buf_view(&got)))
-                fail_msg("round %u\nsource " MG_STR_FMT "\nresult " MG_STR_FMT "\nwant " MG_STR_FMT "\ngot " MG_STR_FMT, round,
-                         MG_STR_ARG(d.source), MG_STR_ARG(result), MG_STR_ARG(mg_buf_view(&want)), MG_STR_ARG(mg_buf_view(&got)));
+                fail_msg("round %u\nsource " MG_STR_FMT "\nresult " MG_STR_FMT "\nwant " MG_STR_FMT "\ngot " MG_STR_FMT,
+                         round, MG_STR_ARG(d.source), MG_STR_ARG(result), MG_STR_ARG(mg_buf_view(&want)),
+                         MG_STR_ARG(mg_buf_view(&got)));
         }
         mg_buf_finish(&source);
         mg_buf_finish(&want);
@@ -310,9 +313,12 @@ static void random_edits_match_the_model(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(members_go_with_their_comma), cmocka_unit_test(adjacent_removals_compose),
-        cmocka_unit_test(members_are_set),             cmocka_unit_test(elements_are_added),
-        cmocka_unit_test(what_covers_wins),            cmocka_unit_test(random_edits_match_the_model),
+        cmocka_unit_test(members_go_with_their_comma),
+        cmocka_unit_test(adjacent_removals_compose),
+        cmocka_unit_test(members_are_set),
+        cmocka_unit_test(elements_are_added),
+        cmocka_unit_test(what_covers_wins),
+        cmocka_unit_test(random_edits_match_the_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

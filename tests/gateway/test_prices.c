@@ -72,12 +72,18 @@ static void what_is_not_listed_has_no_price(void **state) {
     assert_null(find("", "llama3"));
 }
 
-static mg_usage usage(int64_t input, int64_t output) { return (mg_usage){.size = sizeof(mg_usage), .input = input, .output = output}; }
+static mg_usage usage(int64_t input, int64_t output) {
+    return (mg_usage){.size = sizeof(mg_usage), .input = input, .output = output};
+}
 
 static void cost_by_class(void **state) {
     (void)state;
-    const mg_price p = {.input = 2500000000, .output = 10000000000, .cached = 1250000000, .cache_write = 3000000000,
-                        .audio_input = 40000000000, .audio_output = 80000000000};
+    const mg_price p = {.input = 2500000000,
+                        .output = 10000000000,
+                        .cached = 1250000000,
+                        .cache_write = 3000000000,
+                        .audio_input = 40000000000,
+                        .audio_output = 80000000000};
     mg_usage u = usage(1000000, 0);
     assert_int_equal(mg_price_cost(&p, &u), 2500000000);
     u = usage(1000, 500);
@@ -85,10 +91,17 @@ static void cost_by_class(void **state) {
     u.cache_write = 100;
     u.audio_input = 200;
     u.audio_output = 50;
-    assert_int_equal(mg_price_cost(&p, &u), 300 * 2500 + 400 * 1250 + 100 * 3000 + 200 * 40000 + 450 * 10000 + 50 * 80000);
-    const mg_price plain = {.input = 2500000000, .output = 10000000000, .cached = -1, .cache_write = -1, .audio_input = -1, .audio_output = -1};
+    assert_int_equal(mg_price_cost(&p, &u),
+                     300 * 2500 + 400 * 1250 + 100 * 3000 + 200 * 40000 + 450 * 10000 + 50 * 80000);
+    const mg_price plain = {.input = 2500000000,
+                            .output = 10000000000,
+                            .cached = -1,
+                            .cache_write = -1,
+                            .audio_input = -1,
+                            .audio_output = -1};
     assert_int_equal(mg_price_cost(&plain, &u), 1000 * 2500 + 500 * 10000);
-    const mg_price by_image = {.input = -1, .output = -1, .cached = -1, .cache_write = -1, .audio_input = -1, .audio_output = -1};
+    const mg_price by_image = {
+        .input = -1, .output = -1, .cached = -1, .cache_write = -1, .audio_input = -1, .audio_output = -1};
     assert_int_equal(mg_price_cost(&by_image, &u), 0);
 }
 
@@ -108,12 +121,18 @@ static void cost_is_rounded_up_once(void **state) {
 
 static void cost_saturates(void **state) {
     (void)state;
-    const mg_price p = {.input = INT64_MAX, .output = INT64_MAX, .cached = INT64_MAX, .cache_write = INT64_MAX, .audio_input = INT64_MAX, .audio_output = INT64_MAX};
+    const mg_price p = {.input = INT64_MAX,
+                        .output = INT64_MAX,
+                        .cached = INT64_MAX,
+                        .cache_write = INT64_MAX,
+                        .audio_input = INT64_MAX,
+                        .audio_output = INT64_MAX};
     mg_usage u = {sizeof u, INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX};
     assert_true(mg_price_cost(&p, &u) == INT64_MAX);
     mg_usage negative = {sizeof u, INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN};
     assert_int_equal(mg_price_cost(&p, &negative), 0);
-    const mg_price one = {.input = 1000000, .cached = 1000000, .cache_write = -1, .audio_input = -1, .audio_output = -1};
+    const mg_price one = {
+        .input = 1000000, .cached = 1000000, .cache_write = -1, .audio_input = -1, .audio_output = -1};
     u = usage(10, 0);
     u.cached = 30; /* more than the input: charged in full */
     assert_int_equal(mg_price_cost(&one, &u), 30);
@@ -140,7 +159,8 @@ static void faults_are_named(void **state) {
     assert_true(mg_str_is(mg_prices_date(p), "2030-01-01"));
     assert_true(mg_prices_at(p, 0)->tools && !mg_prices_at(p, 0)->vision);
     mg_prices_destroy(p);
-    static const char *const BAD[] = {"a\tm\tchat\t1\n", ROW "a\tm2\tchat\t1\tx\t-\t-\t-\t-\t0\t0\tyes\tno\t0\t-\t-\t-\t-",
+    static const char *const BAD[] = {"a\tm\tchat\t1\n",
+                                      ROW "a\tm2\tchat\t1\tx\t-\t-\t-\t-\t0\t0\tyes\tno\t0\t-\t-\t-\t-",
                                       "a\tm\tchat\t-1\t2\t-\t-\t-\t-\t0\t0\tyes\tno\t0\t-\t-\t-\t-",
                                       "a\tm\tchat\t1\t2\t-\t-\t-\t-\t0\t0\tmaybe\tno\t0\t-\t-\t-\t-",
                                       "a\tm\tchat\t1\t2\t-\t-\t-\t-\t0\t0\tyes\tno\t0\t-\t-\t-\t-\textra"};
@@ -154,10 +174,14 @@ static void faults_are_named(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_builtin_table_is_sound), cmocka_unit_test(known_prices),
-        cmocka_unit_test(names_fall_back),            cmocka_unit_test(what_is_not_listed_has_no_price),
-        cmocka_unit_test(cost_by_class),              cmocka_unit_test(cost_is_rounded_up_once),
-        cmocka_unit_test(cost_saturates),             cmocka_unit_test(long_requests_cost_more),
+        cmocka_unit_test(the_builtin_table_is_sound),
+        cmocka_unit_test(known_prices),
+        cmocka_unit_test(names_fall_back),
+        cmocka_unit_test(what_is_not_listed_has_no_price),
+        cmocka_unit_test(cost_by_class),
+        cmocka_unit_test(cost_is_rounded_up_once),
+        cmocka_unit_test(cost_saturates),
+        cmocka_unit_test(long_requests_cost_more),
         cmocka_unit_test(faults_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,12 +46,14 @@ static void rows_equal(const mg_usage_row *a, const mg_usage_row *b) {
     assert_true(a->cost_nano_usd == b->cost_nano_usd && a->created_ms == b->created_ms);
     assert_true(a->latency_ms == b->latency_ms && a->ttft_ms == b->ttft_ms);
     assert_true(a->stream == b->stream && a->generation == b->generation);
-    const mg_str *x[] = {&a->outcome, &a->precision, &a->org, &a->key_id, &a->user, &a->session, &a->team, &a->provider,
-                         &a->model, &a->model_asked, &a->operation, &a->upstream_id, &a->client_request_id, &a->error,
-                         &a->metadata, &a->decisions};
-    const mg_str *y[] = {&b->outcome, &b->precision, &b->org, &b->key_id, &b->user, &b->session, &b->team, &b->provider,
-                         &b->model, &b->model_asked, &b->operation, &b->upstream_id, &b->client_request_id, &b->error,
-                         &b->metadata, &b->decisions};
+    const mg_str *x[] = {
+        &a->outcome,  &a->precision, &a->org,         &a->key_id,    &a->user,        &a->session,           &a->team,
+        &a->provider, &a->model,     &a->model_asked, &a->operation, &a->upstream_id, &a->client_request_id, &a->error,
+        &a->metadata, &a->decisions};
+    const mg_str *y[] = {
+        &b->outcome,  &b->precision, &b->org,         &b->key_id,    &b->user,        &b->session,           &b->team,
+        &b->provider, &b->model,     &b->model_asked, &b->operation, &b->upstream_id, &b->client_request_id, &b->error,
+        &b->metadata, &b->decisions};
     for (size_t i = 0; i < sizeof x / sizeof *x; i++) assert_true(mg_str_eq(*x[i], *y[i]));
 }
 
@@ -95,8 +97,8 @@ static void unknown_fields_are_skipped(void **state) {
     mg_usage_row row = full_row(), got;
     mg_buf b = {0};
     assert_true(mg_usage_row_encode(&row, &b));
-    assert_true(mg_buf_add(&b, "\xfe\x07\x05", 3));        /* tag 511, a number */
-    assert_true(mg_buf_add(&b, "\xff\x07\x03xyz", 6));     /* tag 511, bytes */
+    assert_true(mg_buf_add(&b, "\xfe\x07\x05", 3)); /* tag 511, a number */
+    assert_true(mg_buf_add(&b, "\xff\x07\x03xyz", 6)); /* tag 511, bytes */
     assert_true(mg_usage_row_decode(mg_buf_view(&b), &got));
     rows_equal(&row, &got);
     mg_buf_finish(&b);
@@ -110,15 +112,17 @@ static void refused(const char *p, size_t n) {
 static void nonsense_is_refused(void **state) {
     (void)state;
     refused("", 0);
-    refused("\2", 1);                                                /* another version */
-    refused("\1\3", 2);                                              /* a tag without a length */
-    refused("\1\3\x7fx", 4);                                         /* longer than what is there */
-    refused("\1\3\x25" "0123456789012345678901234567890123456", 40); /* an id of 37 characters */
-    refused("\1\2\2", 3);                                            /* an id as a number */
-    refused("\1\x07\1x", 4);                                         /* a number as bytes */
-    refused("\1\x08\4", 3);                                          /* a boolean of 2 */
-    refused("\1\x06\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 12);    /* more than 64 bits */
-    refused("\1\x06\x80\x80\x80\x80\x20", 7);                        /* more than an int */
+    refused("\2", 1); /* another version */
+    refused("\1\3", 2); /* a tag without a length */
+    refused("\1\3\x7fx", 4); /* longer than what is there */
+    refused("\1\3\x25"
+            "0123456789012345678901234567890123456",
+            40); /* an id of 37 characters */
+    refused("\1\2\2", 3); /* an id as a number */
+    refused("\1\x07\1x", 4); /* a number as bytes */
+    refused("\1\x08\4", 3); /* a boolean of 2 */
+    refused("\1\x06\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 12); /* more than 64 bits */
+    refused("\1\x06\x80\x80\x80\x80\x20", 7); /* more than an int */
 }
 
 static void the_size_is_bounded(void **state) {
@@ -140,7 +144,7 @@ static void the_size_is_bounded(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_field_comes_back), cmocka_unit_test(a_cut_row_is_refused),
+        cmocka_unit_test(every_field_comes_back),     cmocka_unit_test(a_cut_row_is_refused),
         cmocka_unit_test(unknown_fields_are_skipped), cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(the_size_is_bounded),
     };

@@ -1,7 +1,8 @@
 /* Processes that share a folder, and processes that are killed. */
 #include "spool_fixture.h"
-#include "base/clock.h"
 #include "base/hash.h"
+#include "base/json.h"
+#include "plugin/registry.h"
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -22,7 +23,7 @@ typedef struct job {
 
 /* Keeps eight attempts open at a time, ends the oldest. */
 static void *write_under_load(void *arg) {
-    job *j = arg;
+    const job *j = arg;
     mg_spool_writer *w = mg_spool_writer_open(j->spool, j->worker, NULL);
     for (int64_t i = 0; w && i < PER_WORKER; i++) {
         mg_usage_row r = row_of(j->first + i);
@@ -52,7 +53,8 @@ static void check_worker(fixture *f, const progress *p, size_t worker, int64_t f
     int64_t ended = atomic_load(&p->ended[worker]), started = atomic_load(&p->started[worker]);
     for (int64_t i = 0; i < started; i++) {
         const ledger_row *r = &f->ledger->rows[first + i];
-        if (!atomic_load(&r->present)) fail_msg("row %lld of %lld is not in the ledger", (long long)i, (long long)started);
+        if (!atomic_load(&r->present))
+            fail_msg("row %lld of %lld is not in the ledger", (long long)i, (long long)started);
         /* One more may have been appended than was counted. */
         bool interrupted = r->outcome == 'i' && r->precision == 'e' && r->final;
         if (i < ended) assert_int_equal(r->outcome, 'o');
@@ -143,10 +145,91 @@ static void the_living_keep_their_segments(void **state) {
     fixture_free(&f);
 }
 
+/* ---- the real ledger --------------------------------------------------------------------------------------------- */
+
+static void log_nothing(mg_log_level level, mg_str plugin, mg_str text) { (void)level, (void)plugin, (void)text; }
+
+static void step_nothing(void *arg, mg_str name, bool applied) { (void)arg, (void)name, (void)applied; }
+
+/* The plugin that was built beside the tests, on a file in the fixture's folder. NULL: it was not built. */
+static mg_use *open_sqlite(mg_registry *r, mg_host *host, const char *dir) {
+    mg_error e = {0};
+    if (mg_registry_load(r, MG_STR(TEST_BINARY_DIR "/plugins"), &e) < 0) return NULL;
+    const mg_plugin *plugin = mg_registry_find(r, MG_KIND_LEDGER, MG_STR("sqlite"));
+    if (!plugin) return NULL;
+    mg_setting_values *values = mg_setting_values_create(plugin->settings, mg_str_of(dir));
+    mg_use *use = mg_use_open(host, plugin, values, 1, &e);
+    if (!use) fail_msg("%s", e.text);
+    const mg_ledger *ops = mg_use_ops(use);
+    if (ops->migrate(mg_use_shared(use), false, step_nothing, NULL, &e) != MG_OK) fail_msg("%s", e.text);
+    return use;
+}
+
+static bool first_number(void *arg, const mg_str *columns, const mg_value *values, size_t n) {
+    (void)columns;
+    if (n) *(int64_t *)arg = values[0].integer;
+    return false;
+}
+
+static int64_t count_attempts(mg_use *use) {
+    const mg_ledger *ops = mg_use_ops(use);
+    mg_error e = {0};
+    int64_t n = -1;
+    if (ops->run(mg_use_shared(use), MG_STR("usage.count"), NULL, 0, first_number, &n, &e) != MG_OK)
+        fail_msg("%s", e.text);
+    return n;
+}
+
+static void nothing_is_lost_with_sqlite(void **state) {
+    (void)state;
+    fixture f;
+    fixture_make(&f);
+    mg_host host = {.size = sizeof host, .log = log_nothing};
+    mg_json_host(&host);
+    mg_registry *r = mg_registry_create(&host);
+    progress *p = mmap(NULL, sizeof *p, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    mg_use *fake = f.use, *first = open_sqlite(r, &host, f.dir);
+    bool built = first != NULL;
+    mg_use_unref(first); /* a database is not carried through a fork */
+    int64_t least = 0, most = 0;
+    for (int k = 0; built && k < 5; k++) {
+        *p = (progress){0};
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            f.use = open_sqlite(r, &host, f.dir);
+            child(&f, p, (int64_t)k * WORKERS * PER_WORKER);
+        }
+        while (atomic_load(&p->ended[0]) < 300 || atomic_load(&p->ended[1]) < 300) nap();
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        f.use = open_sqlite(r, &host, f.dir);
+        mg_spool *s = spool_open(&f, 0);
+        assert_int_equal(mg_spool_close(s, 60000), 0);
+        for (size_t i = 0; i < WORKERS; i++) {
+            least += atomic_load(&p->started[i]);
+            most += atomic_load(&p->started[i]) + 1; /* appended, and killed before it was counted */
+        }
+        int64_t attempts = count_attempts(f.use);
+        assert_in_range(attempts, least, most);
+        least = attempts;
+        most = attempts;
+        mg_use_unref(f.use);
+    }
+    f.use = fake;
+    munmap(p, sizeof *p);
+    mg_registry_destroy(r);
+    fixture_free(&f);
+    if (built) return;
+    print_message("skipped: plugins/ledger_sqlite.so is not built\n");
+    skip();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_living_keep_their_segments),
         cmocka_unit_test(a_killed_process_loses_nothing),
+        cmocka_unit_test(nothing_is_lost_with_sqlite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

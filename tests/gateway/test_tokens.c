@@ -18,8 +18,9 @@ static void plain_texts(void **state) {
     assert_int_equal(estimate("The quick brown fox jumps over the lazy dog."), 10);
     assert_int_equal(estimate("123456789"), 3);
     assert_int_equal(estimate("\xff\xfe"), 2);
-    assert_true(mg_tokens_estimate(MG_STR("\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82"), MG_STR("gpt-4")) >
-                estimate("\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82")); /* the older vocabulary knows less Russian */
+    assert_true(
+        mg_tokens_estimate(MG_STR("\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82"), MG_STR("gpt-4")) >
+        estimate("\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82")); /* the older vocabulary knows less Russian */
 }
 
 /* Every byte string gives a count that no bound is exceeded by; the text ends where its length says. */
@@ -39,7 +40,7 @@ static void any_bytes(void **state) {
     }
 }
 
-/* ---- against counts of the real vocabulary ------------------------------------------------------------------------------ */
+/* ---- against counts of the real vocabulary ----------------------------------------------------------------------- */
 
 typedef struct errors {
     char category[32];
@@ -71,8 +72,11 @@ static void note(errors *e, double error) {
 
 /* Bounds are the measured errors with a little room: a change that makes the estimate worse is seen. */
 static void assert_bounds(errors *e) {
-    static const struct { const char *category; double median, p95; } BOUNDS[] = {
-        {"all", 0.045, 0.28}, {"english", 0.03, 0.10}, {"code", 0.04, 0.09}, {"json", 0.035, 0.10},
+    static const struct {
+        const char *category;
+        double median, p95;
+    } BOUNDS[] = {
+        {"all", 0.045, 0.28}, {"english", 0.03, 0.10}, {"code", 0.04, 0.09},  {"json", 0.035, 0.10},
         {"sse", 0.04, 0.15},  {"numbers", 0.01, 0.03}, {"emoji", 0.06, 0.14}, {"lang", 0.08, 0.28},
     };
     double median = percentile(e, 0.5), p95 = percentile(e, 0.95);
@@ -101,7 +105,8 @@ static void measured_error(void **state) {
         mg_arena *arena = mg_arena_create(16384);
         const mg_json *row;
         mg_error e;
-        if (mg_json_parse_copy(parser, arena, mg_str_from(line, (size_t)got), &row, &e) != MG_OK) fail_msg("%s", e.text);
+        if (mg_json_parse_copy(parser, arena, mg_str_from(line, (size_t)got), &row, &e) != MG_OK)
+            fail_msg("%s", e.text);
         double want = (double)mg_json_int(mg_json_get(row, MG_STR("o200k_base")), 0);
         double have = (double)mg_tokens_estimate(mg_json_text(mg_json_get(row, MG_STR("text"))), MG_STR(""));
         if (want > 0) {
@@ -121,8 +126,9 @@ static void measured_error(void **state) {
 /* Prints; asserts only against blunders. */
 static void is_fast(void **state) {
     (void)state;
-    static const char TEXT[] = "In connectionless mode each packet includes complete addressing information. The packets are routed "
-                               "individually, sometimes resulting in different paths (see RFC 791, section 3.2).\n";
+    static const char TEXT[] =
+        "In connectionless mode each packet includes complete addressing information. The packets are routed "
+        "individually, sometimes resulting in different paths (see RFC 791, section 3.2).\n";
     mg_buf b = {0};
     while (b.n < 4 << 20) mg_buf_add(&b, TEXT, sizeof TEXT - 1);
     uint64_t began = mg_clock_mono_us();
@@ -133,7 +139,7 @@ static void is_fast(void **state) {
     mg_buf_finish(&b);
 }
 
-/* ---- requests ------------------------------------------------------------------------------------------------------------ */
+/* ---- requests ---------------------------------------------------------------------------------------------------- */
 
 static int64_t of_request(const char *text, bool bound) {
     mg_arena *arena = mg_arena_create(4096);
@@ -157,19 +163,24 @@ static void chat_overhead(void **state) {
     assert_int_equal(request("{\"messages\":[]}"), 3);
     assert_int_equal(request(USER("\"hi\"")), 3 + 3 + 1 + 1);
     assert_int_equal(request(USER("[{\"type\":\"text\",\"text\":\"hi\"}]")), 8);
-    assert_int_equal(request("{\"messages\":[{\"role\":\"user\",\"name\":\"ann\",\"content\":\"hi\"},{\"role\":\"assistant\",\"content\":null}]}"),
+    assert_int_equal(request("{\"messages\":[{\"role\":\"user\",\"name\":\"ann\",\"content\":\"hi\"},{\"role\":"
+                             "\"assistant\",\"content\":null}]}"),
                      8 + 2 + 4);
-    assert_true(request("{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":1}\"}}]}]}") > 10);
+    assert_true(request("{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\","
+                        "\"arguments\":\"{\\\"a\\\":1}\"}}]}]}") > 10);
 }
 
 static void images_and_tools(void **state) {
     (void)state;
     assert_int_equal(request(USER("[" IMAGE(",\"detail\":\"low\"") "]")), 7 + 85);
     assert_int_equal(request(USER("[" IMAGE("") "," IMAGE(",\"detail\":\"high\"") "]")), 7 + 2210);
-    int64_t tools = request("{\"messages\":[],\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"get_weather\",\"description\":"
-                            "\"Weather of a city\",\"parameters\":{\"type\":\"object\",\"properties\":{\"city\":{\"type\":\"string\"}}}}}]}");
+    int64_t tools = request(
+        "{\"messages\":[],\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"get_weather\",\"description\":"
+        "\"Weather of a "
+        "city\",\"parameters\":{\"type\":\"object\",\"properties\":{\"city\":{\"type\":\"string\"}}}}}]}");
     assert_in_range(tools, 25, 70);
-    assert_true(request("{\"messages\":[],\"response_format\":{\"json_schema\":{\"schema\":{\"type\":\"object\"}}}}") > 5);
+    assert_true(request("{\"messages\":[],\"response_format\":{\"json_schema\":{\"schema\":{\"type\":\"object\"}}}}") >
+                5);
 }
 
 static void embeddings_and_responses(void **state) {
@@ -178,7 +189,8 @@ static void embeddings_and_responses(void **state) {
     assert_int_equal(request("{\"input\":[\"the dog\",\"a cat\"]}"), 4);
     assert_int_equal(request("{\"input\":[1,2,3,4,5]}"), 5);
     assert_int_equal(request("{\"input\":[[1,2],[3],[]]}"), 3);
-    assert_int_equal(request("{\"instructions\":\"be brief\",\"input\":[{\"role\":\"user\",\"content\":\"hi\"}]}"), 2 + 5);
+    assert_int_equal(request("{\"instructions\":\"be brief\",\"input\":[{\"role\":\"user\",\"content\":\"hi\"}]}"),
+                     2 + 5);
     assert_int_equal(request("{\"model\":\"x\"}"), 0);
     assert_int_equal(mg_tokens_request(NULL, MG_STR("")), 0);
 }
@@ -187,7 +199,8 @@ static void the_bound_holds(void **state) {
     (void)state;
     static const char *const TEXTS[] = {USER("\"hi\""), "{\"input\":[1,2,3]}", USER("[" IMAGE("") "]"),
                                         USER("[" IMAGE(",\"detail\":\"low\"") "]"), USER("\"\\u00e9\\u00e9\"")};
-    for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS; i++) assert_true(of_request(TEXTS[i], true) >= request(TEXTS[i]));
+    for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS; i++)
+        assert_true(of_request(TEXTS[i], true) >= request(TEXTS[i]));
     assert_true(of_request(USER("[" IMAGE("") "," IMAGE("") "]"), true) > 2 * 48169);
     assert_true(of_request(USER("[{\"type\":\"file\",\"file\":{\"file_id\":\"f\"}}]"), true) > 2000000);
     assert_true(mg_tokens_bound(NULL, 100) >= 100);
@@ -195,9 +208,14 @@ static void the_bound_holds(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain_texts),   cmocka_unit_test(any_bytes),        cmocka_unit_test(measured_error),
-        cmocka_unit_test(is_fast),       cmocka_unit_test(chat_overhead),    cmocka_unit_test(images_and_tools),
-        cmocka_unit_test(embeddings_and_responses), cmocka_unit_test(the_bound_holds),
+        cmocka_unit_test(plain_texts),
+        cmocka_unit_test(any_bytes),
+        cmocka_unit_test(measured_error),
+        cmocka_unit_test(is_fast),
+        cmocka_unit_test(chat_overhead),
+        cmocka_unit_test(images_and_tools),
+        cmocka_unit_test(embeddings_and_responses),
+        cmocka_unit_test(the_bound_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
