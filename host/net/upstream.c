@@ -155,6 +155,7 @@ static void link_call(mg_upstream_core *core, mg_upstream_call *c) {
     core->calls = c;
     if (core->sweeping) return;
     core->sweeping = true;
+    core->swept_ms = mg_evloop_now(core->loop);
     event_add(&core->sweep, &(struct timeval){.tv_usec = MG_UPSTREAM_SWEEP_MS * 1000});
 }
 
@@ -261,10 +262,20 @@ static bool expire(mg_upstream_call *c, uint64_t now) {
     return true;
 }
 
+/* A turn that took long must not pass for a peer's silence: what has come meanwhile is read first. Not twice in a row, so
+ * that deadlines strike on a busy loop too. */
+static bool excuse(mg_upstream_core *core, uint64_t now) {
+    bool late = now - core->swept_ms > 2 * MG_UPSTREAM_SWEEP_MS;
+    core->excused = late && !core->excused;
+    core->swept_ms = now;
+    return core->excused;
+}
+
 static void on_sweep(evutil_socket_t fd, short what, void *arg) {
     (void)fd, (void)what;
     mg_upstream_core *core = arg;
     uint64_t now = mg_evloop_now(core->loop);
+    if (excuse(core, now)) return;
     for (core->cursor = core->calls; core->cursor;) {
         mg_upstream_call *c = core->cursor;
         core->cursor = c->next;

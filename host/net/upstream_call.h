@@ -67,6 +67,8 @@ struct mg_upstream_core {
     mg_deferred ending;
     struct event sweep;
     bool sweeping;
+    uint64_t swept_ms; /* the last sweep */
+    bool excused;      /* the last sweep looked at no deadline, since it came late */
     /* Lets go of the call's connection, without callbacks. */
     void (*release)(mg_upstream_call *c);
     /* Every sweep for each live call, before its deadlines are looked at. */

@@ -147,6 +147,16 @@ static void test_not_trusted(void **state) {
     stop_tls(f);
 }
 
+/* Without a ca_file the system's store decides; OpenSSL lets the environment say where that is. */
+static void test_system_store(void **state) {
+    fixture *f = *state;
+    serve_tls(f, serve_hello, "DNS:localhost", TLS1_3_VERSION);
+    setenv("SSL_CERT_FILE", ours.file, 1);
+    run(f, "localhost", "", MG_UPSTREAM_COMPLETE);
+    unsetenv("SSL_CERT_FILE");
+    stop_tls(f);
+}
+
 static void test_wrong_name(void **state) {
     fixture *f = *state;
     serve_tls(f, serve_hello, "DNS:api.example.com,DNS:*.localhost", TLS1_3_VERSION);
@@ -292,6 +302,9 @@ static void serve_big(peer *p) {
     for (int i = 0; i < 2000 && say_bytes(p, block, sizeof block); i++) {}
 }
 
+static void pause_each(void *arg) { ((exchange *)arg)->pause_in_data = true; }
+static void pause_no_more(void *arg) { ((exchange *)arg)->pause_in_data = false; }
+
 static void test_pause(void **state) {
     fixture *f = *state;
     serve_tls(f, serve_big, "DNS:localhost", TLS1_3_VERSION);
@@ -304,13 +317,13 @@ static void test_pause(void **state) {
     pthread_mutex_lock(&f->lock);
     assert_int_equal(x->datas, 0);
     pthread_mutex_unlock(&f->lock);
-    x->pause_in_data = true;
+    on_loop(f, pause_each, x);
     on_loop(f, pause_off, x);
     for (int n = 1; n < 100; n++) {
         assert_true(wait_count(f, &x->datas, n));
         on_loop(f, pause_off, x);
     }
-    x->pause_in_data = false;
+    on_loop(f, pause_no_more, x);
     on_loop(f, pause_off, x);
     wait_done(x);
     assert_int_equal(x->result.end, MG_UPSTREAM_COMPLETE);
@@ -321,9 +334,11 @@ static void test_pause(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        BOTH(test_trusted), BOTH(test_not_trusted), BOTH(test_wrong_name),   BOTH(test_expired),
-        BOTH(test_session), BOTH(test_tls12),       BOTH(test_plain_server), BOTH(test_handshake_timeout),
-        BOTH(test_stale),   BOTH(test_cut),         BOTH(test_large),        BOTH(test_pause),
+        BOTH(test_trusted),    BOTH(test_not_trusted),  BOTH(test_system_store),
+        BOTH(test_wrong_name), BOTH(test_expired),      BOTH(test_session),
+        BOTH(test_tls12),      BOTH(test_plain_server), BOTH(test_handshake_timeout),
+        BOTH(test_stale),      BOTH(test_cut),          BOTH(test_large),
+        BOTH(test_pause),
     };
     return cmocka_run_group_tests(tests, make_authorities, free_authorities);
 }
