@@ -44,6 +44,8 @@ mg_use *mg_use_ref(mg_use *u);
 void mg_use_unref(mg_use *u); /* closes with the last reference; instances must be detached by then */
 const mg_plugin *mg_use_plugin(const mg_use *u);
 const void *mg_use_ops(const mg_use *u);
+/* The settings that it was opened with, to compare with others; live as long as the use. */
+const struct mg_setting_values *mg_use_values(const mg_use *u);
 /* The worker's instance, attached when first asked for, on that worker's thread. NULL and an error if attach
  * refuses. */
 void *mg_use_self(mg_use *u, size_t worker, mg_evloop *loop, mg_error *error);

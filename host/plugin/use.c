@@ -70,6 +70,8 @@ const mg_plugin *mg_use_plugin(const mg_use *u) { return u->plugin; }
 
 const void *mg_use_ops(const mg_use *u) { return u->plugin->ops; }
 
+const mg_setting_values *mg_use_values(const mg_use *u) { return u->values; }
+
 void *mg_use_shared(mg_use *u) { return u->shared; }
 
 void *mg_use_self(mg_use *u, size_t worker, mg_evloop *loop, mg_error *error) {
