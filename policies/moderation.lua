@@ -29,7 +29,7 @@ local function phrase(text)
 end
 
 -- Patterns that match any of the words and phrases. Letters are those of Unicode, so that "café" is one word.
-local function patterns_of(settings)
+local function build(settings)
   local all, patterns = {}, {}
   for _, list in ipairs{ settings.words, settings.phrases } do
     for _, text in ipairs(list) do
@@ -39,6 +39,18 @@ local function patterns_of(settings)
   for first = 1, #all, PATTERN_WORDS do
     local last = math.min(first + PATTERN_WORDS - 1, #all)
     patterns[#patterns + 1] = "(*UTF)(*UCP)(?i)(?<!\\w)(?:" .. table.concat(all, "|", first, last) .. ")(?!\\w)"
+  end
+  return patterns
+end
+
+-- Built once for each organization's settings, whose lists stay the same tables as long as the settings do.
+local built = setmetatable({}, { __mode = "k" })
+
+local function patterns_of(settings)
+  local patterns = built[settings.words]
+  if not patterns then
+    patterns = build(settings)
+    built[settings.words] = patterns
   end
   return patterns
 end

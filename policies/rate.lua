@@ -27,12 +27,12 @@ local function take(limit)
   local ok, wait = limits.take(limit)
   if ok then return end
   if ok == nil then error("the counters can't be reached: " .. wait) end
-  local never = wait == math.huge
   return deny{
     status = 429,
     code = "rate_limit_exceeded",
-    message = never and "The rate limit is zero." or ("Rate limit reached. Try again in %d s."):format(math.ceil(wait)),
-    retry_after = not never and wait or nil,
+    message = wait == math.huge and "The rate limit is zero."
+      or ("Rate limit reached. Try again in %d s."):format(math.ceil(wait)),
+    retry_after = wait,
   }
 end
 

@@ -47,8 +47,7 @@ static int pii_find(lua_State *L) {
 
 static const mg_lua_function functions[] = {
     {"find", pii_find, MG_ANY_PHASE, false,
-     "@param text string\n@param types? string[] `ssn`, `ca_sin`, `credit_card`, `email`, `phone`, `ip_address`, `iban`, "
-     "`secret` and what other detectors add; all unless given\n"
+     "@param text string\n@param types? string[] `credit_card`, `email`, … as the detectors name them; all unless given\n"
      "@return moongate.span[]? spans in order, without overlaps; nil: a detector failed or a type is not known\n"
      "@return string? error\n---\nFinds personal data. To replace it in the request use `req:redact`, which reads every part."},
     {NULL, NULL, 0, false, NULL},

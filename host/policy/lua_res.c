@@ -73,6 +73,9 @@ static void res_ttft(lua_State *L, mg_request *r, const void *o) {
     else lua_pushnil(L);
 }
 
+/* There is no cache before the model yet: every answer is the provider's. */
+static void res_cached(lua_State *L, mg_request *r, const void *o) { (void)r, (void)o, lua_pushboolean(L, false); }
+
 static void res_attempts(lua_State *L, mg_request *r, const void *o) { (void)o, lua_pushinteger(L, r->attempt_no); }
 
 static const mg_lua_field res_fields[] = {
@@ -86,6 +89,7 @@ static const mg_lua_field res_fields[] = {
     {"outcome", "string", "`none` (under way), `ok`, `denied`, `error`, `cancelled` or `timeout`.", res_outcome},
     {"latency_ms", "number", "Milliseconds from the request's first byte until its end, or until now.", res_latency},
     {"ttft_ms", "number?", "Milliseconds until the answer's first token; nil before it.", res_ttft},
+    {"cached", "boolean", "True if the answer came from a cache, and not from a provider.", res_cached},
     {"attempts", "integer", "How many times a provider was asked.", res_attempts},
     {NULL, NULL, NULL, NULL},
 };

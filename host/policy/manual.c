@@ -5,20 +5,21 @@ enum { PARAMS_MAX = 8, WRAP = 116 };
 
 /* What a phase function may return: made by the runtime, not by a module. */
 static const mg_lua_function constructors[] = {
-    {"deny", NULL, MG_ANY_PHASE & ~(1 << MG_PHASE_SETTLE), false,
-     "@param denial {status?: integer, code?: string, message?: string, retry_after?: number, severity?: "
-     "\"low\"|\"medium\"|\"high\"|\"critical\", rule?: string} status 403 unless given; retry_after in seconds; rule names "
-     "what decided, in logs and records\n"
+    {"deny", NULL, 1 << MG_PHASE_ADMIT | 1 << MG_PHASE_SCREEN | 1 << MG_PHASE_SPEND | 1 << MG_PHASE_REPLY, false,
+     "@param denial {status?: integer, code?: string, message?: string, retry_after?: number, "
+     "severity?: string, rule?: string} status 403 unless given; retry_after in seconds; severity low, medium, high or "
+     "critical; rule names what decided, in logs and records\n"
      "@return moongate.verdict\n---\nRefuses the request with an error in the client's format."},
     {"answer", NULL, 1 << MG_PHASE_SCREEN, false,
      "@param answer {text: string, finish_reason?: string}\n@return moongate.verdict\n---\n"
      "Answers in the model's place, with status 200: a refusal in words."},
     {"queue", NULL, 1 << MG_PHASE_ADMIT | 1 << MG_PHASE_SPEND, false,
-     "@param options {max_wait: number, priority?: integer} seconds; a higher priority goes first\n"
+     "@param options {max_wait?: number, priority?: integer} max_wait in seconds, 10 unless given; a higher priority goes first\n"
      "@return moongate.verdict\n---\nLets the request wait; the phase is asked again afterwards."},
     {"targets", NULL, 1 << MG_PHASE_ROUTE | 1 << MG_PHASE_SPEND, false,
-     "@param targets table `{ \"openai/gpt-4o\", \"azure/gpt-4o\", max_retries = 1, retry_on = { 429, 500, \"timeout\", "
-     "\"reset\", \"overloaded\" }, first_byte = 10, strategy = \"order\"|\"weighted\"|\"latency\"|\"cost\" }`\n"
+     "@param targets table `{ \"openai/gpt-4o\", { \"azure/gpt-4o\", weight = 2, timeout = 30 }, max_retries = 1, retry_on = { "
+     "429, 500, \"timeout\", \"reset\", \"overloaded\" }, first_byte = 10, strategy = \"order\" }`; strategy may be "
+     "`weighted`, `latency` or `cost`, too; times in seconds\n"
      "@return moongate.verdict\n---\n"
      "Says where the request goes, in order. In `spend`: to something cheaper, once."},
     {NULL, NULL, 0, false, NULL},
@@ -33,7 +34,7 @@ static const mg_lua_module verdicts = {
 /* ---- doc blocks -------------------------------------------------------------------------------------------------------- */
 
 typedef struct param {
-    mg_str name; /* of a parameter, with '?' if it may be left out; "" for a result */
+    mg_str name; /* of a parameter with '?' if it may be left out; of a result "" if it has none */
     mg_str type, text;
 } param;
 
@@ -73,6 +74,11 @@ static bool read_line(mg_str line, doc *d) {
     size_t type = type_bytes(rest);
     p->type = mg_str_from(rest.p, type);
     p->text = mg_str_skip(rest, type + 1);
+    if (is_result) { /* its first word is its name, as in LuaLS */
+        size_t space = mg_str_find(p->text, ' ');
+        p->name = mg_str_from(p->text.p, space);
+        p->text = mg_str_skip(p->text, space + 1);
+    }
     return p->type.n > 0;
 }
 

@@ -16,14 +16,14 @@ static bool belongs(const mg_object *o, const mg_request *r) {
     return r && o->request == r && memcmp(o->id, r->id, sizeof o->id) == 0;
 }
 
-/* The last object is kept in the registry under the address of the class's name, its metatable under that of the class. */
+/* The last object is kept in the registry under the address of the class's doc, its metatable under that of the class. */
 void mg_object_push_kept(lua_State *L, const mg_lua_module *class_, mg_request *r) {
-    lua_pushlightuserdata(L, (void *)&class_->name);
+    lua_pushlightuserdata(L, (void *)&class_->doc);
     lua_rawget(L, LUA_REGISTRYINDEX);
     const mg_object *kept = lua_touserdata(L, -1);
     if (kept && belongs(kept, r)) return;
     lua_pop(L, 1);
-    lua_pushlightuserdata(L, (void *)&class_->name);
+    lua_pushlightuserdata(L, (void *)&class_->doc);
     mg_object_push(L, class_, r, sizeof(mg_object));
     lua_pushvalue(L, -1);
     lua_insert(L, -3);
