@@ -1,5 +1,6 @@
 /* Arguments of bindings: checked before anything is allocated, with messages that name the field. */
 #include "policy/binding.h"
+#include "policy/nearest.h"
 
 #include <stdio.h>
 
@@ -42,18 +43,12 @@ double mg_lua_opt_field_number(lua_State *L, int table, const char *field, doubl
 }
 
 static void refuse_field(lua_State *L, mg_str key, const char *const *known, const char *who) {
-    const char *nearest = NULL;
-    size_t best = 4;
-    for (; *known; known++) {
-        size_t d = mg_str_distance(key, mg_str_of(*known));
-        if (d >= best) continue;
-        best = d;
-        nearest = *known;
-    }
-    char name[FIELD_NAME_MAX + 1];
-    snprintf(name, sizeof name, MG_STR_FMT, MG_STR_ARG(mg_str_cut(key, FIELD_NAME_MAX)));
-    if (nearest) luaL_error(L, "%s: unknown field '%s'; did you mean '%s'?", who, name, nearest);
-    else luaL_error(L, "%s: unknown field '%s'", who, name);
+    mg_nearest nearest = mg_nearest_of(key);
+    for (; *known; known++) mg_nearest_try(&nearest, mg_str_of(*known));
+    char text[200];
+    snprintf(text, sizeof text, "%s: unknown field '" MG_STR_FMT "'" MG_NEAREST_FMT, who, MG_STR_ARG(mg_str_cut(key, FIELD_NAME_MAX)),
+             MG_NEAREST_ARG(nearest));
+    luaL_error(L, "%s", text);
 }
 
 void mg_lua_check_fields(lua_State *L, int table, const char *const *known, const char *who) {

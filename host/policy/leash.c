@@ -9,7 +9,9 @@ enum {
     SMALL = 8 << 10,        /* blocks up to this size don't make one instruction costly */
     BYTES_A_UNIT = 64,      /* of a large allocation: it is filled, and swept later */
     C_STACK = 256 << 10,    /* for C functions that call Lua that calls C functions … */
-    GC_STEP = 200,          /* KB that a step goes through when memory is short */
+    GC_STEP = 16 << 10,     /* bytes allocated for which the collector makes a step when memory is short */
+    GC_STEPS = 64,
+    GC_STEPMUL = 400,
     SLACK = 64 << 10        /* memory that a state may go beyond its cap while the error is raised */
 };
 
@@ -72,14 +74,22 @@ static void look(mg_leash *l) {
     else look_at_clock(l);
 }
 
+/* The collector begins at twice what was alive, which may be beyond the cap, and goes by the number of allocations, not by
+ * their size: it is helped along, so that garbage does not look like a leak. */
+static void collect(mg_leash *l, lua_State *L) {
+    size_t steps = 1 + l->allocated / GC_STEP;
+    if (steps > GC_STEPS) steps = GC_STEPS;
+    while (steps-- && lua_gc(L, LUA_GCSTEP, 0) == 0) continue;
+}
+
 static void hook(lua_State *L, lua_Debug *ar) {
     (void)ar;
     mg_leash *l = mg_leash_of(L);
     if (!l->on) return;
     if (!l->killed) {
         l->spent.units += l->interval;
-        /* A collection is due at twice what was alive, which may be beyond the cap: garbage must not look like a leak. */
-        if (l->used > l->cap / 2) lua_gc(L, LUA_GCSTEP, GC_STEP);
+        if (l->used > l->cap / 2) collect(l, L);
+        l->allocated = 0;
         look(l);
     }
     if (l->killed) stop(l, L, true);
@@ -122,6 +132,7 @@ void *mg_leash_alloc(void *leash, void *p, size_t old_size, size_t size) {
             condemn(l, MG_KILL_MEMORY);
             return NULL;
         }
+        l->allocated += size - old_size;
         if (size > SMALL) l->spent.units += (size - old_size) / BYTES_A_UNIT;
     }
     if (size > l->big) set_big(l, size);
@@ -133,6 +144,7 @@ void mg_leash_attach(mg_leash *l, lua_State *L) {
     l->L = L;
     l->big = SMALL;
     l->interval = INTERVAL;
+    lua_gc(L, LUA_GCSETSTEPMUL, GC_STEPMUL);
     lua_sethook(L, hook, LUA_MASKCOUNT, INTERVAL);
 }
 

@@ -23,6 +23,7 @@ typedef struct mg_leash {
     lua_State *L; /* the state's main thread */
     /* memory */
     size_t cap, used;
+    size_t allocated;  /* since the last look */
     size_t big;        /* power of two, about the largest block of the state: how much one instruction may have to move */
     bool on;           /* a policy runs: limits hold. The host's own use of the state is not limited */
     unsigned interval; /* instructions between two looks; fewer when there are big blocks */

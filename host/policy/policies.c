@@ -1,6 +1,7 @@
 /* A generation of policies: read, checked, and laid out as plans. */
 #include "base/clock.h"
 #include "base/hash.h"
+#include "policy/nearest.h"
 #include "policy/plan.h"
 #include "policy/state.h"
 
@@ -157,8 +158,9 @@ static const mg_bundle_file *next_file(const names *n, size_t *at) {
 }
 
 static void check_setting(build *b, const mg_plan *plan, const names *n, const mg_json *given) {
-    mg_str nearest = {NULL, 0}, path = {NULL, 0};
-    size_t best = 4, at = 0;
+    mg_nearest nearest = mg_nearest_of(given->key);
+    mg_str path = {NULL, 0};
+    size_t at = 0;
     for (const mg_bundle_file *f; (f = next_file(n, &at));) {
         path = f->source->path;
         const mg_policy_setting *s = mg_policy_settings_find(&f->settings, given->key);
@@ -169,28 +171,19 @@ static void check_setting(build *b, const mg_plan *plan, const names *n, const m
                  mg_json_type_name(mg_json_kind(given)));
             return;
         }
-        for (size_t i = 0; i < f->settings.n; i++) {
-            size_t d = mg_str_distance(given->key, f->settings.items[i].key);
-            if (d < best) best = d, nearest = f->settings.items[i].key;
-        }
+        for (size_t i = 0; i < f->settings.n; i++) mg_nearest_try(&nearest, f->settings.items[i].key);
     }
-    fail(b, path, "organization " MG_STR_FMT ": settings." MG_STR_FMT " has no '" MG_STR_FMT "'%s" MG_STR_FMT "%s", MG_STR_ARG(plan->org),
-         MG_STR_ARG(n->policy), MG_STR_ARG(mg_str_cut(given->key, 60)), nearest.p ? "; did you mean '" : "", MG_STR_ARG(nearest),
-         nearest.p ? "'?" : "");
+    fail(b, path, "organization " MG_STR_FMT ": settings." MG_STR_FMT " has no '" MG_STR_FMT "'" MG_NEAREST_FMT, MG_STR_ARG(plan->org),
+         MG_STR_ARG(n->policy), MG_STR_ARG(mg_str_cut(given->key, 60)), MG_NEAREST_ARG(nearest));
 }
 
 static void fail_policy_name(build *b, const mg_plan *plan, mg_str name) {
     const mg_bundle *bundles[] = {b->p->shared, plan->own};
-    mg_str nearest = {NULL, 0};
-    size_t best = 4;
+    mg_nearest nearest = mg_nearest_of(name);
     for (int i = 0; i < 2; i++)
-        for (size_t f = 0; bundles[i] && f < bundles[i]->n; f++) {
-            size_t d = mg_str_distance(name, bundles[i]->files[f].source->name);
-            if (d < best) best = d, nearest = bundles[i]->files[f].source->name;
-        }
-    fail(b, MG_STR(""), "organization " MG_STR_FMT ": settings name the policy '" MG_STR_FMT "', which there is not%s" MG_STR_FMT "%s",
-         MG_STR_ARG(plan->org), MG_STR_ARG(mg_str_cut(name, 60)), nearest.p ? "; did you mean '" : "", MG_STR_ARG(nearest),
-         nearest.p ? "'?" : "");
+        for (size_t f = 0; bundles[i] && f < bundles[i]->n; f++) mg_nearest_try(&nearest, bundles[i]->files[f].source->name);
+    fail(b, MG_STR(""), "organization " MG_STR_FMT ": settings name the policy '" MG_STR_FMT "', which does not exist" MG_NEAREST_FMT,
+         MG_STR_ARG(plan->org), MG_STR_ARG(mg_str_cut(name, 60)), MG_NEAREST_ARG(nearest));
 }
 
 static void check_settings(build *b, const mg_plan *plan) {

@@ -47,8 +47,7 @@ typedef struct faults {
 static void on_fault(void *arg, const mg_policy_fault *f) {
     faults *all = arg;
     mg_log(MG_LOG_ERROR, "policy_fault", MG_F("file", f->file), MG_FN("line", f->line), MG_F("message", f->message));
-    if (all->n == 0)
-        mg_fail(&all->first, 400, "policy_fault", MG_STR_FMT ":%d: " MG_STR_FMT, MG_STR_ARG(f->file), f->line, MG_STR_ARG(f->message));
+    if (all->n == 0) mg_policy_fault_fail(f, &all->first);
     if (all->n++ >= FAULTS_MAX) return;
     mg_buf_str(&all->text, all->text.n ? MG_STR(",{\"file\":") : MG_STR("{\"file\":"));
     mg_buf_json(&all->text, f->file);

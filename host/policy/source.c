@@ -8,6 +8,13 @@
 
 static mg_str dup(mg_str s) { return (mg_str){mg_strndup(s.p ? s.p : "", s.n), s.n}; }
 
+mg_status mg_policy_fault_fail(const mg_policy_fault *f, mg_error *error) {
+    static const char code[] = "policy_fault";
+    if (!f->file.n) return mg_fail(error, 400, code, MG_STR_FMT, MG_STR_ARG(f->message));
+    if (!f->line) return mg_fail(error, 400, code, MG_STR_FMT ": " MG_STR_FMT, MG_STR_ARG(f->file), MG_STR_ARG(f->message));
+    return mg_fail(error, 400, code, MG_STR_FMT ":%d: " MG_STR_FMT, MG_STR_ARG(f->file), f->line, MG_STR_ARG(f->message));
+}
+
 static mg_str path_of(mg_tier tier, mg_str org, mg_str name) {
     char path[200];
     int n = tier == MG_TIER_ORG ? snprintf(path, sizeof path, "orgs/" MG_STR_FMT "/" MG_STR_FMT ".lua", MG_STR_ARG(org), MG_STR_ARG(name))

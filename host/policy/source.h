@@ -27,6 +27,9 @@ typedef struct mg_sources {
 
 typedef void (*mg_fault_fn)(void *arg, const mg_policy_fault *f);
 
+/* The fault as one sentence: "orgs/acme/rate.lua:12: message". Returns MG_ERROR. */
+mg_status mg_policy_fault_fail(const mg_policy_fault *f, mg_error *error);
+
 /* A new source with one reference; copies everything. */
 mg_source *mg_source_create(mg_tier tier, mg_str org, mg_str name, mg_str text);
 mg_source *mg_source_ref(mg_source *s);

@@ -1,6 +1,7 @@
 #include "policy/state.h"
 #include "base/log.h"
 #include "policy/call.h"
+#include "policy/nearest.h"
 #include "policy/sandbox.h"
 #include "policy/verdict.h"
 
@@ -136,22 +137,13 @@ typedef struct load {
 } load;
 
 static void fail_key(load *l, mg_str key, bool is_function) {
-    static const char *const known[] = {"settings", "window", "init", "name", NULL};
-    const char *nearest = NULL;
-    size_t best = 4;
-    for (int p = 0; p < MG_PHASES; p++) {
-        size_t d = mg_str_distance(key, mg_str_of(mg_phase_name((mg_phase)p)));
-        if (d < best) best = d, nearest = mg_phase_name((mg_phase)p);
-    }
-    for (int i = 0; known[i]; i++) {
-        size_t d = mg_str_distance(key, mg_str_of(known[i]));
-        if (d < best) best = d, nearest = known[i];
-    }
-    if (nearest) mg_fail(&l->error, 0, "", "the policy's '%.60s' is no phase; did you mean '%s'?", key.p, nearest);
-    else if (is_function)
-        mg_fail(&l->error, 0, "", "the policy's '%.60s' is no phase (%s); make a helper a local function", key.p,
-                "admit, prompt, screen, route, spend, reply, settle");
-    else mg_fail(&l->error, 0, "", "the policy's '%.60s' is not known; keep it in a local variable", key.p);
+    static const char *const known[] = {"settings", "window", "init", "name"};
+    mg_nearest nearest = mg_nearest_of(key);
+    for (int p = 0; p < MG_PHASES; p++) mg_nearest_try(&nearest, mg_str_of(mg_phase_name((mg_phase)p)));
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) mg_nearest_try(&nearest, mg_str_of(known[i]));
+    const char *mend = nearest.word.p ? "" : is_function ? "; make a helper a local function" : "; keep it in a local variable";
+    mg_fail(&l->error, 0, "", "the policy's '%.60s' is no phase (admit, prompt, screen, route, spend, reply, settle)" MG_NEAREST_FMT "%s", key.p,
+            MG_NEAREST_ARG(nearest), mend);
 }
 
 static int phase_of(mg_str key) {

@@ -21,15 +21,7 @@ static void drop(mg_engine *e, mg_state **list, mg_state *s) {
     mg_state_destroy(s);
 }
 
-typedef struct building {
-    const mg_bundle *bundle;
-    mg_error *error;
-} building;
-
-static void on_fault(void *arg, const mg_policy_fault *f) {
-    building *b = arg;
-    mg_fail(b->error, 0, "", MG_STR_FMT ":%d: " MG_STR_FMT, MG_STR_ARG(f->file), f->line, MG_STR_ARG(f->message));
-}
+static void on_fault(void *arg, const mg_policy_fault *f) { mg_policy_fault_fail(f, arg); }
 
 mg_state *mg_engine_state(mg_engine *e, mg_bundle *b, mg_error *error) {
     mg_state **bucket = &e->states[bucket_of(b)];
@@ -37,8 +29,7 @@ mg_state *mg_engine_state(mg_engine *e, mg_bundle *b, mg_error *error) {
         if (same(s->bundle, b)) return s;
     const mg_policy_options *o = mg_policies_options(e->current);
     mg_state_limits limits = {o->memory, o->instructions, o->cpu_us};
-    building arg = {b, error};
-    mg_state *s = mg_state_create(b, &limits, false, on_fault, &arg);
+    mg_state *s = mg_state_create(b, &limits, false, on_fault, error);
     if (!s) return NULL;
     s->next = *bucket;
     *bucket = s;
