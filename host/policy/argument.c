@@ -26,8 +26,10 @@ static int push_field(lua_State *L, int table, const char *field) {
 mg_str mg_lua_opt_field_str(lua_State *L, int table, const char *field) {
     mg_str s = {NULL, 0};
     int type = push_field(L, table, field);
-    if (type == LUA_TSTRING) s.p = lua_tolstring(L, -1, &s.n);
-    else if (type != LUA_TNIL) luaL_error(L, "'%s' must be a string, got %s", field, lua_typename(L, type));
+    if (type == LUA_TSTRING)
+        s.p = lua_tolstring(L, -1, &s.n);
+    else if (type != LUA_TNIL)
+        luaL_error(L, "'%s' must be a string, got %s", field, lua_typename(L, type));
     lua_pop(L, 1); /* the table keeps the string alive */
     return s;
 }
@@ -35,8 +37,10 @@ mg_str mg_lua_opt_field_str(lua_State *L, int table, const char *field) {
 double mg_lua_opt_field_number(lua_State *L, int table, const char *field, double otherwise) {
     int type = push_field(L, table, field);
     double n = otherwise;
-    if (type == LUA_TNUMBER) n = lua_tonumber(L, -1);
-    else if (type != LUA_TNIL) luaL_error(L, "'%s' must be a number, got %s", field, lua_typename(L, type));
+    if (type == LUA_TNUMBER)
+        n = lua_tonumber(L, -1);
+    else if (type != LUA_TNIL)
+        luaL_error(L, "'%s' must be a number, got %s", field, lua_typename(L, type));
     if (n != n) luaL_error(L, "'%s' must be a number, got NaN", field);
     lua_pop(L, 1);
     return n;
@@ -46,8 +50,8 @@ static void refuse_field(lua_State *L, mg_str key, const char *const *known, con
     mg_nearest nearest = mg_nearest_of(key);
     for (; *known; known++) mg_nearest_try(&nearest, mg_str_of(*known));
     char text[200];
-    snprintf(text, sizeof text, "%s: unknown field '" MG_STR_FMT "'" MG_NEAREST_FMT, who, MG_STR_ARG(mg_str_cut(key, FIELD_NAME_MAX)),
-             MG_NEAREST_ARG(nearest));
+    snprintf(text, sizeof text, "%s: unknown field '" MG_STR_FMT "'" MG_NEAREST_FMT, who,
+             MG_STR_ARG(mg_str_cut(key, FIELD_NAME_MAX)), MG_NEAREST_ARG(nearest));
     luaL_error(L, "%s", text);
 }
 

@@ -18,7 +18,8 @@ static void take_fingerprint(mg_bundle *b, mg_str settings_text) {
     b->settings_id |= 1;
 }
 
-mg_bundle *mg_bundle_create(mg_str org, mg_source *const *sources, const int *replaces, size_t n, mg_str settings_text) {
+mg_bundle *mg_bundle_create(mg_str org, mg_source *const *sources, const int *replaces, size_t n,
+                            mg_str settings_text) {
     mg_bundle *b = MG_NEW(mg_bundle);
     b->refs = 1;
     b->arena = mg_arena_create(1024);

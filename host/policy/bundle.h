@@ -12,7 +12,7 @@ typedef struct mg_bundle_file {
     int replaces; /* index of the file that it sees as `default`, or -1 */
     /* Learned when the bundle was checked: */
     unsigned phases; /* 1 << mg_phase */
-    size_t window;   /* characters, for `reply` on streams; 0: only the whole */
+    size_t window; /* characters, for `reply` on streams; 0: only the whole */
     mg_policy_settings settings;
 } mg_bundle_file;
 
@@ -21,7 +21,7 @@ typedef struct mg_bundle {
     mg_arena *arena;
     mg_str org; /* "" for the shared one */
     const mg_json *settings; /* the organization's, by policy name; NULL: none, and always in the shared one */
-    uint64_t settings_id;    /* 0: none */
+    uint64_t settings_id; /* 0: none */
     uint8_t fingerprint[32]; /* of paths, bytes and settings: equal means that a live state may go on */
     mg_bundle_file *files;
     size_t n;

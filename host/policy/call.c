@@ -32,7 +32,9 @@ mg_call *mg_call_wait(lua_State *L, void (*cancel)(void *arg), void *arg) {
     mg_call *c = mg_call_of(L);
     if (!c) luaL_error(L, "this waits, which is not possible while the file is loaded");
     if (L != c->thread.L || !lua_isyieldable(L))
-        luaL_error(L, "this waits, which is not possible within a function called by table.sort, string.gsub or the like");
+        luaL_error(L,
+                   "this waits, which is not possible within a function called by table.sort, string.gsub or the like");
+    luaL_checkstack(L, RESULTS_MAX, "results");
     c->wait = MG_WAIT_PENDING;
     c->yielded = c->broken = false;
     c->results = 0;
@@ -44,7 +46,7 @@ mg_call *mg_call_wait(lua_State *L, void (*cancel)(void *arg), void *arg) {
 int mg_call_yield(lua_State *L, mg_call *c) {
     if (c->wait == MG_WAIT_READY) {
         c->wait = MG_WAIT_NONE;
-        return c->results;
+        return c->broken ? luaL_error(L, "the results could not be handed over") : c->results;
     }
     c->yielded = true;
     return lua_yield(L, 0);
@@ -56,7 +58,8 @@ typedef struct pushing {
     void *data;
 } pushing;
 
-/* Runs protected on the main thread: an error on a coroutine that does not run would have nobody to catch it. */
+/* Runs protected on the main thread: the coroutine may be waiting, when nobody would catch an error, or be running below
+ * the code that reports the completion, which an error must not jump over. */
 static int push_protected(lua_State *L) {
     pushing *p = lua_touserdata(L, 1);
     int n = p->push(L, p->data);
@@ -66,18 +69,23 @@ static int push_protected(lua_State *L) {
     return 0;
 }
 
+/* The results are the host's work: if they go beyond the state's memory, it is the policy's next allocation that fails. */
+static void push_results(mg_call *c, pushing *p) {
+    mg_state *s = c->state;
+    bool on = s->leash.on;
+    s->leash.on = false;
+    if (lua_cpcall(s->L, push_protected, p) != 0) {
+        lua_pop(s->L, 1);
+        c->broken = true;
+    }
+    s->leash.on = on;
+}
+
 void mg_call_ready(mg_call *c, int (*push)(lua_State *L, void *data), void *data) {
     if (c->wait != MG_WAIT_PENDING) return; /* late, or twice */
     c->wait = MG_WAIT_READY;
     c->cancel = NULL;
-    if (!c->yielded) {
-        c->results = push(c->thread.L, data);
-        return;
-    }
     pushing p = {c, push, data};
-    if (lua_cpcall(c->state->L, push_protected, &p) != 0) {
-        lua_pop(c->state->L, 1);
-        c->broken = true;
-    }
-    mg_evloop_defer(c->request->worker->loop, &c->resume);
+    push_results(c, &p);
+    if (c->yielded) mg_evloop_defer(c->request->worker->loop, &c->resume);
 }

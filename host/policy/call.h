@@ -8,9 +8,9 @@
 struct mg_engine;
 
 typedef enum mg_wait {
-    MG_WAIT_NONE,    /* nothing is pending; a completion that comes now is late */
+    MG_WAIT_NONE, /* nothing is pending; a completion that comes now is late */
     MG_WAIT_PENDING, /* an operation is under way */
-    MG_WAIT_READY    /* it is done: `results` values are there */
+    MG_WAIT_READY /* it is done: `results` values are there */
 } mg_wait;
 
 struct mg_call {

@@ -43,7 +43,9 @@ static void describe_plan(const mg_plan *plan, mg_buf *out) {
 void mg_policies_describe(const mg_policies *p, mg_buf *out) {
     char time[25];
     mg_clock_iso(mg_policies_loaded_ms(p), time);
-    mg_buf_printf(out, "{\"generation\":%llu,\"loaded_at\":\"%s\",\"files\":", (unsigned long long)mg_policies_generation(p), time);
+    mg_buf_printf(out,
+                  "{\"generation\":%llu,\"loaded_at\":\"%s\",\"files\":", (unsigned long long)mg_policies_generation(p),
+                  time);
     describe_bundle(mg_policies_shared(p), out);
     mg_buf_str(out, MG_STR(",\"organizations\":["));
     size_t n;

@@ -17,7 +17,8 @@ static void on_resume(void *arg) {
 /* A dead call is used again only when no completion of its last operation can be under way any more. */
 static mg_call *call_take(mg_engine *e) {
     mg_call *c = e->idle;
-    if (c) e->idle = c->next;
+    if (c)
+        e->idle = c->next;
     else if (e->dead && mg_clock_mono_ms() - e->dead->dead_ms > DEAD_MS) {
         c = e->dead;
         e->dead = c->next;
@@ -71,13 +72,18 @@ typedef enum step_end { STEP_NEXT, STEP_STOPS, STEP_WAITS } step_end;
 
 static void log_failure(const mg_call *c, const char *kind, const char *why) {
     const mg_request *r = c->request;
-    mg_log(MG_LOG_ERROR, "policy_failed", MG_F("rule", mg_call_step(c)->rule), MG_F("kind", mg_str_of(kind)), MG_F("error", mg_str_of(why)),
-           MG_F("org", r->org ? r->org->id : MG_STR("")), MG_F("request", mg_str_of(r->id)), MG_FN("generation", r->generation));
+    mg_log(MG_LOG_ERROR, "policy_failed", MG_F("rule", mg_call_step(c)->rule), MG_F("kind", mg_str_of(kind)),
+           MG_F("error", mg_str_of(why)), MG_F("org", r->org ? r->org->id : MG_STR("")),
+           MG_F("request", mg_str_of(r->id)), MG_FN("generation", r->generation));
 }
 
 static void deny(mg_request *r, int status, const char *code, mg_str message, mg_str rule, int64_t retry_after_ms) {
-    r->verdict = (mg_verdict){.kind = MG_VERDICT_DENY, .status = status, .code = mg_str_of(code), .message = message,
-                              .retry_after_ms = retry_after_ms, .rule = mg_arena_dup(r->arena, rule)};
+    r->verdict = (mg_verdict){.kind = MG_VERDICT_DENY,
+                              .status = status,
+                              .code = mg_str_of(code),
+                              .message = message,
+                              .retry_after_ms = retry_after_ms,
+                              .rule = mg_arena_dup(r->arena, rule)};
 }
 
 /* A policy could not be asked, or did not do what it should. The client learns which policy it was and no more. */
@@ -90,9 +96,12 @@ static step_end fail(mg_call *c, mg_failure_kind kind, const char *why, uint64_t
     if (!suspended) log_failure(c, kinds[kind], why);
     mg_request_decide(r, mg_phase_name(c->phase), rule, open ? "skip" : "error", "\"failure\":\"%s\"", kinds[kind]);
     if (open || c->phase == MG_PHASE_SETTLE) return STEP_NEXT;
-    mg_str message = mg_arena_printf(r->arena, "The policy " MG_STR_FMT " %s.", MG_STR_ARG(rule), suspended ? "is suspended" : "failed");
-    if (suspended) deny(r, UNAVAILABLE, "policy_unavailable", message, rule, (int64_t)retry_after_ms);
-    else deny(r, DENIED, "policy_failed", message, rule, -1);
+    mg_str message = mg_arena_printf(r->arena, "The policy " MG_STR_FMT " %s.", MG_STR_ARG(rule),
+                                     suspended ? "is suspended" : "failed");
+    if (suspended)
+        deny(r, UNAVAILABLE, "policy_unavailable", message, rule, (int64_t)retry_after_ms);
+    else
+        deny(r, DENIED, "policy_failed", message, rule, -1);
     return STEP_STOPS;
 }
 
@@ -130,7 +139,9 @@ static void on_wall_clock(void *arg) {
 }
 
 static step_end wait_for(mg_call *c) {
-    if (!c->timer) c->timer = mg_evloop_timer(c->request->worker->loop, mg_policies_options(c->policies)->wall_ms, on_wall_clock, c);
+    if (!c->timer)
+        c->timer =
+            mg_evloop_timer(c->request->worker->loop, mg_policies_options(c->policies)->wall_ms, on_wall_clock, c);
     return STEP_WAITS;
 }
 
@@ -145,11 +156,14 @@ static step_end take_result(mg_call *c) {
         step_leave(c, true);
         return STEP_NEXT;
     }
+    lua_settop(L, 1);
     mg_status status = mg_result_read(L, 1, &result, &error);
     if (status == MG_OK) status = mg_result_check_phase(result.kind, c->phase, &error);
     bool queued = r->verdict.kind == MG_VERDICT_QUEUE; /* another policy may still deny; the first queue holds */
-    if (status == MG_OK && result.kind == MG_RESULT_TARGETS) status = mg_result_apply_targets(&result, r, &error);
-    else if (status == MG_OK && !(queued && result.kind == MG_RESULT_QUEUE)) mg_result_apply_verdict(&result, r, rule);
+    if (status == MG_OK && result.kind == MG_RESULT_TARGETS)
+        status = mg_result_apply_targets(&result, r, &error);
+    else if (status == MG_OK && !(queued && result.kind == MG_RESULT_QUEUE))
+        mg_result_apply_verdict(&result, r, rule);
     step_leave(c, true);
     if (status != MG_OK) return fail(c, MG_FAILURE_ERROR, error.text, 0);
     if (result.kind == MG_RESULT_TARGETS)
@@ -306,7 +320,8 @@ static size_t window(void *ctx, void *generation, mg_str org) {
 }
 
 mg_policy_runner mg_engine_runner(mg_engine *e) {
-    return (mg_policy_runner){.ctx = e, .acquire = acquire, .release = release, .has = has, .window = window, .run = run, .cancel = cancel};
+    return (mg_policy_runner){
+        .ctx = e, .acquire = acquire, .release = release, .has = has, .window = window, .run = run, .cancel = cancel};
 }
 
 /* ---- life -------------------------------------------------------------------------------------------------------------------------------- */
@@ -324,7 +339,8 @@ static void open_metrics(mg_engine *e, mg_metrics *m) {
     for (int i = 0; m && i < 4; i++) {
         mg_header label = {MG_STR("kind"), mg_str_of(kinds[i])};
         e->failures[i] = mg_metrics_series(m, "moongate_policy_failures_total", MG_COUNTER,
-                                           "Policies that failed, or were not asked because they are suspended.", NULL, 0, &label, 1);
+                                           "Policies that failed, or were not asked because they are suspended.", NULL,
+                                           0, &label, 1);
     }
 }
 

@@ -24,7 +24,8 @@ static void report(const walk *w, const char *relative, const char *format, cons
 static bool name_ok(mg_str s) {
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.'))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+              c == '.'))
             return false;
     }
     return s.n > 0 && s.n <= 64 && s.p[0] != '.';
@@ -43,7 +44,8 @@ static bool is_folder(const char *path) {
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-static void visit_file(const walk *w, mg_tier tier, mg_str org, const char *relative, const char *path, const char *leaf) {
+static void visit_file(const walk *w, mg_tier tier, mg_str org, const char *relative, const char *path,
+                       const char *leaf) {
     mg_str name = mg_str_of(leaf);
     if (name.n < 5 || strcmp(leaf + name.n - 4, ".lua") != 0) return;
     name.n -= 4;
@@ -54,7 +56,8 @@ static void visit_file(const walk *w, mg_tier tier, mg_str org, const char *rela
     }
     if (!S_ISREG(st.st_mode)) return;
     if (!name_ok(name)) {
-        report(w, relative, "%s", "a policy's name is made of letters, digits, '_', '-' and '.', at most 64: rename the file");
+        report(w, relative, "%s",
+               "a policy's name is made of letters, digits, '_', '-' and '.', at most 64: rename the file");
         return;
     }
     if (w->v->file) w->v->file(w->v->arg, tier, org, name, path, relative);
@@ -91,8 +94,11 @@ static void walk_orgs(const walk *w) {
         const char *leaf = entries[i]->d_name;
         bool fits = join(path, orgs, leaf) && join(below, "orgs", leaf);
         if (fits && is_folder(path)) {
-            if (name_ok(mg_str_of(leaf))) walk_files(w, MG_TIER_ORG, mg_str_of(leaf), below);
-            else report(w, below, "%s", "an organization's id is made of letters, digits, '_', '-' and '.', at most 64: rename it");
+            if (name_ok(mg_str_of(leaf)))
+                walk_files(w, MG_TIER_ORG, mg_str_of(leaf), below);
+            else
+                report(w, below, "%s",
+                       "an organization's id is made of letters, digits, '_', '-' and '.', at most 64: rename it");
         }
         free(entries[i]);
     }
@@ -106,7 +112,8 @@ bool mg_folder_walk(mg_str folder, const mg_folder_visitor *v) {
     w.root[folder.n] = 0;
     if (!is_folder(w.root)) return false;
     char platform[PATH_MAX];
-    if (join(platform, w.root, "platform") && is_folder(platform)) walk_files(&w, MG_TIER_PLATFORM, MG_STR(""), "platform");
+    if (join(platform, w.root, "platform") && is_folder(platform))
+        walk_files(&w, MG_TIER_PLATFORM, MG_STR(""), "platform");
     walk_files(&w, MG_TIER_SHARED, MG_STR(""), "");
     walk_orgs(&w);
     return true;

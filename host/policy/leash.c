@@ -5,14 +5,14 @@
 #include <stdlib.h>
 
 enum {
-    INTERVAL = 1000,        /* instructions between two looks */
-    SMALL = 8 << 10,        /* blocks up to this size don't make one instruction costly */
-    BYTES_A_UNIT = 64,      /* of a large allocation: it is filled, and swept later */
-    C_STACK = 256 << 10,    /* for C functions that call Lua that calls C functions … */
-    GC_STEP = 16 << 10,     /* bytes allocated for which the collector makes a step when memory is short */
+    INTERVAL = 1000, /* instructions between two looks */
+    SMALL = 8 << 10, /* blocks up to this size don't make one instruction costly */
+    BYTES_A_UNIT = 64, /* of a large allocation: it is filled, and swept later */
+    C_STACK = 256 << 10, /* for C functions that call Lua that calls C functions … */
+    GC_STEP = 16 << 10, /* bytes allocated for which the collector makes a step when memory is short */
     GC_STEPS = 64,
     GC_STEPMUL = 400,
-    SLACK = 64 << 10        /* memory that a state may go beyond its cap while the error is raised */
+    SLACK = 64 << 10 /* memory that a state may go beyond its cap while the error is raised */
 };
 
 static const char kill_token; /* its address is the error value: making it allocates nothing */
@@ -70,8 +70,10 @@ static void look_at_clock(mg_leash *l) {
 
 static void look(mg_leash *l) {
     l->next_look = l->spent.units + INTERVAL;
-    if (l->spent.units > l->max_units) condemn(l, MG_KILL_INSTRUCTIONS);
-    else look_at_clock(l);
+    if (l->spent.units > l->max_units)
+        condemn(l, MG_KILL_INSTRUCTIONS);
+    else
+        look_at_clock(l);
 }
 
 /* The collector begins at twice what was alive, which may be beyond the cap, and goes by the number of allocations, not by

@@ -23,18 +23,18 @@ typedef struct mg_leash {
     lua_State *L; /* the state's main thread */
     /* memory */
     size_t cap, used;
-    size_t allocated;  /* since the last look */
-    size_t big;        /* power of two, about the largest block of the state: how much one instruction may have to move */
-    bool on;           /* a policy runs: limits hold. The host's own use of the state is not limited */
+    size_t allocated; /* since the last look */
+    size_t big; /* power of two, about the largest block of the state: how much one instruction may have to move */
+    bool on; /* a policy runs: limits hold. The host's own use of the state is not limited */
     unsigned interval; /* instructions between two looks; fewer when there are big blocks */
     /* the run under way */
     mg_kill killed;
     lua_State *thread; /* the coroutine that the host resumed */
     mg_spent spent;
     uint64_t max_units, max_cpu_us;
-    uint64_t next_look;          /* units at which C code's charges make it look */
+    uint64_t next_look; /* units at which C code's charges make it look */
     uint64_t base_us, base_cpu_us; /* wall and CPU clocks at the first look; base_us 0: there was none yet */
-    const char *stack;           /* C stack where the run began: bounds the recursion through C functions */
+    const char *stack; /* C stack where the run began: bounds the recursion through C functions */
 } mg_leash;
 
 /* lua_Alloc with the leash as its ud's first member. */
@@ -50,7 +50,8 @@ typedef struct mg_leash_frame {
     const char *stack;
     bool on;
 } mg_leash_frame;
-void mg_leash_enter(mg_leash *l, lua_State *thread, mg_spent spent, uint64_t max_units, uint64_t max_cpu_us, mg_leash_frame *outer);
+void mg_leash_enter(mg_leash *l, lua_State *thread, mg_spent spent, uint64_t max_units, uint64_t max_cpu_us,
+                    mg_leash_frame *outer);
 /* Returns why the run was killed, and makes the state usable again. */
 mg_kill mg_leash_leave(mg_leash *l, mg_spent *spent, const mg_leash_frame *outer);
 

@@ -18,7 +18,8 @@ static void add_phases(char *out, size_t size, unsigned phases) {
 static int refuse_phase(lua_State *L, const mg_lua_module *module, const mg_lua_function *f, const mg_call *c) {
     char allowed[160];
     add_phases(allowed, sizeof allowed, f->phases);
-    return luaL_error(L, "%s%s%s can't be called %s%s; it can in: %s", module->name, module->class_ ? ":" : ".", f->name, c ? "in " : "",
+    return luaL_error(L, "%s%s%s can't be called %s%s; it can in: %s", module->name, module->class_ ? ":" : ".",
+                      f->name, c ? "in " : "",
                       c ? mg_phase_name(mg_call_phase((mg_call *)c)) : "while the file is loaded", allowed);
 }
 
@@ -41,8 +42,10 @@ static void open_module(lua_State *L, const mg_lua_module *m) {
         lua_setfield(L, -2, f->name);
     }
     if (m->open) m->open(L);
-    if (m->class_) lua_pop(L, 1);
-    else mg_sandbox_global(L, m->name);
+    if (m->class_)
+        lua_pop(L, 1);
+    else
+        mg_sandbox_global(L, m->name);
 }
 
 void mg_lua_modules_open(lua_State *L) {

@@ -5,9 +5,9 @@
 #include "policy/bundle.h"
 
 typedef struct mg_step {
-    bool own;     /* in the organization's own bundle, else in the shared one */
-    size_t file;  /* index in the bundle */
-    mg_str rule;  /* "acme/rate.admit" */
+    bool own; /* in the organization's own bundle, else in the shared one */
+    size_t file; /* index in the bundle */
+    mg_str rule; /* "acme/rate.admit" */
     size_t window;
 } mg_step;
 
@@ -23,7 +23,8 @@ typedef struct mg_plan {
 
 /* Borrowed from the generation, never NULL. */
 const mg_plan *mg_policies_plan(const mg_policies *p, mg_str org);
-const mg_plan *mg_policies_plans(const mg_policies *p, size_t *n); /* of organizations with files or settings of their own */
+const mg_plan *mg_policies_plans(const mg_policies *p,
+                                 size_t *n); /* of organizations with files or settings of their own */
 int64_t mg_policies_loaded_ms(const mg_policies *p); /* Unix */
 mg_bundle *mg_policies_shared(const mg_policies *p); /* borrowed */
 const mg_policy_options *mg_policies_options(const mg_policies *p); /* with the defaults filled in */

@@ -8,9 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-    CPU_US = 2000, INSTRUCTIONS = 1000000, MEMORY = 8 << 20, WALL_MS = 6000, IDLE_MS = 60000, SUSPEND_MS = 30000
-};
+enum { CPU_US = 2000, INSTRUCTIONS = 1000000, MEMORY = 8 << 20, WALL_MS = 6000, IDLE_MS = 60000, SUSPEND_MS = 30000 };
 
 struct mg_policies {
     int refs; /* atomic */
@@ -21,7 +19,7 @@ struct mg_policies {
     mg_sources sources;
     mg_bundle *shared;
     mg_plan everybody; /* organizations without files and settings of their own */
-    mg_plan *plans;    /* the others, by id */
+    mg_plan *plans; /* the others, by id */
     size_t n_plans;
     uint8_t fingerprint[32];
 };
@@ -91,7 +89,8 @@ static mg_plan *find_plan(const mg_policies *p, mg_str org) {
 /* The index of the shared file with that name in tier SHARED, or -1. */
 static int find_shared(const mg_policies *p, mg_str name) {
     for (size_t i = 0; i < p->shared->n; i++)
-        if (p->shared->files[i].source->tier == MG_TIER_SHARED && mg_str_eq(p->shared->files[i].source->name, name)) return (int)i;
+        if (p->shared->files[i].source->tier == MG_TIER_SHARED && mg_str_eq(p->shared->files[i].source->name, name))
+            return (int)i;
     return -1;
 }
 
@@ -166,23 +165,27 @@ static void check_setting(build *b, const mg_plan *plan, const names *n, const m
         const mg_policy_setting *s = mg_policy_settings_find(&f->settings, given->key);
         if (s && mg_policy_setting_fits(s, given)) return;
         if (s) {
-            fail(b, path, "organization " MG_STR_FMT ": settings." MG_STR_FMT "." MG_STR_FMT " must be %s, as its default is, not a JSON %s",
-                 MG_STR_ARG(plan->org), MG_STR_ARG(n->policy), MG_STR_ARG(given->key), mg_policy_setting_kind_name(s->kind),
-                 mg_json_type_name(mg_json_kind(given)));
+            fail(b, path,
+                 "organization " MG_STR_FMT ": settings." MG_STR_FMT "." MG_STR_FMT
+                 " must be %s, as its default is, not a JSON %s",
+                 MG_STR_ARG(plan->org), MG_STR_ARG(n->policy), MG_STR_ARG(given->key),
+                 mg_policy_setting_kind_name(s->kind), mg_json_type_name(mg_json_kind(given)));
             return;
         }
         for (size_t i = 0; i < f->settings.n; i++) mg_nearest_try(&nearest, f->settings.items[i].key);
     }
-    fail(b, path, "organization " MG_STR_FMT ": settings." MG_STR_FMT " has no '" MG_STR_FMT "'" MG_NEAREST_FMT, MG_STR_ARG(plan->org),
-         MG_STR_ARG(n->policy), MG_STR_ARG(mg_str_cut(given->key, 60)), MG_NEAREST_ARG(nearest));
+    fail(b, path, "organization " MG_STR_FMT ": settings." MG_STR_FMT " has no '" MG_STR_FMT "'" MG_NEAREST_FMT,
+         MG_STR_ARG(plan->org), MG_STR_ARG(n->policy), MG_STR_ARG(mg_str_cut(given->key, 60)), MG_NEAREST_ARG(nearest));
 }
 
 static void fail_policy_name(build *b, const mg_plan *plan, mg_str name) {
     const mg_bundle *bundles[] = {b->p->shared, plan->own};
     mg_nearest nearest = mg_nearest_of(name);
     for (int i = 0; i < 2; i++)
-        for (size_t f = 0; bundles[i] && f < bundles[i]->n; f++) mg_nearest_try(&nearest, bundles[i]->files[f].source->name);
-    fail(b, MG_STR(""), "organization " MG_STR_FMT ": settings name the policy '" MG_STR_FMT "', which does not exist" MG_NEAREST_FMT,
+        for (size_t f = 0; bundles[i] && f < bundles[i]->n; f++)
+            mg_nearest_try(&nearest, bundles[i]->files[f].source->name);
+    fail(b, MG_STR(""),
+         "organization " MG_STR_FMT ": settings name the policy '" MG_STR_FMT "', which does not exist" MG_NEAREST_FMT,
          MG_STR_ARG(plan->org), MG_STR_ARG(mg_str_cut(name, 60)), MG_NEAREST_ARG(nearest));
 }
 
@@ -190,10 +193,11 @@ static void check_settings(build *b, const mg_plan *plan) {
     for (const mg_json *policy = plan->settings ? plan->settings->child : NULL; policy; policy = policy->next) {
         names n = {{b->p->shared, plan->own}, policy->key};
         size_t at = 0;
-        if (!next_file(&n, &at)) fail_policy_name(b, plan, policy->key);
+        if (!next_file(&n, &at))
+            fail_policy_name(b, plan, policy->key);
         else if (mg_json_kind(policy) != MG_JSON_OBJECT)
-            fail(b, MG_STR(""), "organization " MG_STR_FMT ": settings." MG_STR_FMT " must be a table of settings", MG_STR_ARG(plan->org),
-                 MG_STR_ARG(policy->key));
+            fail(b, MG_STR(""), "organization " MG_STR_FMT ": settings." MG_STR_FMT " must be a table of settings",
+                 MG_STR_ARG(plan->org), MG_STR_ARG(policy->key));
         else
             for (const mg_json *given = policy->child; given; given = given->next) check_setting(b, plan, &n, given);
     }
@@ -205,8 +209,8 @@ static mg_step make_step(mg_policies *p, const mg_bundle *bundle, bool own, size
     const mg_bundle_file *f = &bundle->files[file];
     const mg_source *s = f->source;
     mg_str before = s->tier == MG_TIER_PLATFORM ? MG_STR("platform/") : MG_STR("");
-    mg_str rule = mg_arena_printf(p->arena, MG_STR_FMT MG_STR_FMT "%s" MG_STR_FMT ".%s", MG_STR_ARG(before), MG_STR_ARG(s->org),
-                                  s->org.n ? "/" : "", MG_STR_ARG(s->name), mg_phase_name(phase));
+    mg_str rule = mg_arena_printf(p->arena, MG_STR_FMT MG_STR_FMT "%s" MG_STR_FMT ".%s", MG_STR_ARG(before),
+                                  MG_STR_ARG(s->org), s->org.n ? "/" : "", MG_STR_ARG(s->name), mg_phase_name(phase));
     return (mg_step){own, file, rule, f->window};
 }
 
@@ -237,7 +241,8 @@ static void plan_phase(mg_policies *p, mg_plan *plan, mg_phase phase) {
         }
     }
     for (size_t i = 0; own && i < own->n; i++)
-        if (own->files[i].source->tier == MG_TIER_ORG && own->files[i].replaces < 0 && own->files[i].phases & 1u << phase)
+        if (own->files[i].source->tier == MG_TIER_ORG && own->files[i].replaces < 0 &&
+            own->files[i].phases & 1u << phase)
             steps[n++] = make_step(p, own, true, i, phase);
     plan->steps[phase] = steps;
     plan->n_steps[phase] = n;
@@ -262,7 +267,8 @@ static mg_str *list_orgs(const build *b, size_t *n) {
     size_t most = s->n + (b->snapshot ? b->snapshot->n_orgs : 0), count = 0, unique = 0;
     mg_str *ids = mg_arena_alloc(b->p->arena, (most ? most : 1) * sizeof *ids);
     for (size_t i = 0; i < s->n; i++)
-        if (s->items[i]->tier == MG_TIER_ORG && (i == 0 || !mg_str_eq(s->items[i]->org, s->items[i - 1]->org))) ids[count++] = s->items[i]->org;
+        if (s->items[i]->tier == MG_TIER_ORG && (i == 0 || !mg_str_eq(s->items[i]->org, s->items[i - 1]->org)))
+            ids[count++] = s->items[i]->org;
     for (size_t i = 0; b->snapshot && i < b->snapshot->n_orgs; i++)
         if (settings_of(&b->snapshot->orgs[i])) ids[count++] = b->snapshot->orgs[i].id;
     if (count) qsort(ids, count, sizeof *ids, compare_str);
@@ -280,7 +286,9 @@ static void build_plan(build *b, mg_plan *plan, mg_str org) {
     if (o && settings_of(o)) mg_policy_settings_text(o->settings, &text);
     take_settings(p, plan, mg_buf_view(&text));
     size_t first = 0, n = 0;
-    while (first < p->sources.n && !(p->sources.items[first]->tier == MG_TIER_ORG && mg_str_eq(p->sources.items[first]->org, org))) first++;
+    while (first < p->sources.n &&
+           !(p->sources.items[first]->tier == MG_TIER_ORG && mg_str_eq(p->sources.items[first]->org, org)))
+        first++;
     while (first + n < p->sources.n && mg_str_eq(p->sources.items[first + n]->org, org)) n++;
     if (n) build_own(b, plan, first, n, mg_buf_view(&text));
     mg_buf_finish(&text);
@@ -326,7 +334,8 @@ static void build_plans(build *b) {
     }
 }
 
-mg_policies *mg_policies_build(const mg_policy_options *o, const mg_snapshot *s, const mg_policies *previous, mg_fault_fn fault, void *arg) {
+mg_policies *mg_policies_build(const mg_policy_options *o, const mg_snapshot *s, const mg_policies *previous,
+                               mg_fault_fn fault, void *arg) {
     mg_policies *p = MG_NEW(mg_policies);
     p->refs = 1;
     p->generation = previous ? previous->generation + 1 : 1;

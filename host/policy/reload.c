@@ -31,8 +31,8 @@ struct mg_reloader {
     size_t n_faults;
     bool ending;
 
-    uint64_t generation;    /* of current; atomic */
-    uint64_t stamp;         /* of the folders when the last build began; the thread's */
+    uint64_t generation; /* of current; atomic */
+    uint64_t stamp; /* of the folders when the last build began; the thread's */
     const void *snapshot_seen; /* the snapshot that the last build used, only to be compared; the thread's */
 };
 
@@ -159,7 +159,8 @@ static void open_metrics(mg_reloader *r, mg_metrics *m) {
     mg_header ok = {MG_STR("result"), MG_STR("ok")}, failed = {MG_STR("result"), MG_STR("failed")};
     r->done_ok = mg_metrics_series(m, name, MG_COUNTER, help, NULL, 0, &ok, 1);
     r->done_failed = mg_metrics_series(m, name, MG_COUNTER, help, NULL, 0, &failed, 1);
-    r->number = mg_metrics_series(m, "moongate_policy_generation", MG_GAUGE, "Generation of the policies in force.", NULL, 0, NULL, 0);
+    r->number = mg_metrics_series(m, "moongate_policy_generation", MG_GAUGE, "Generation of the policies in force.",
+                                  NULL, 0, NULL, 0);
 }
 
 mg_reloader *mg_reloader_create(const mg_policy_options *o, mg_gateway *g, mg_error *error) {
@@ -241,6 +242,7 @@ void mg_reloader_describe(mg_reloader *r, mg_buf *out) {
     mg_policies_describe(p, out);
     mg_policies_unref(p);
     pthread_mutex_lock(&r->lock);
-    mg_buf_printf(out, ",\"faults_total\":%zu,\"faults\":[" MG_STR_FMT "]}", r->n_faults, MG_STR_ARG(mg_buf_view(&r->faults)));
+    mg_buf_printf(out, ",\"faults_total\":%zu,\"faults\":[" MG_STR_FMT "]}", r->n_faults,
+                  MG_STR_ARG(mg_buf_view(&r->faults)));
     pthread_mutex_unlock(&r->lock);
 }

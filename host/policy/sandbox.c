@@ -10,13 +10,15 @@
 
 /* What is taken over from the library. Everything else is dropped with it: coroutine (the host's own coroutines must be the
  * only ones), xpcall, newproxy, load and its kin, require, collectgarbage, the environments of functions, string.dump, … */
-static const char *const base_kept[] = {"assert", "error", "getmetatable", "ipairs", "next", "rawequal", "rawget", "select",
-                                        "setmetatable", "tonumber", "tostring", "type", "unpack", "_VERSION", NULL};
-static const char *const math_kept[] = {"abs", "acos", "asin", "atan", "atan2", "ceil", "cos", "cosh", "deg", "exp", "floor", "fmod",
-                                        "frexp", "huge", "ldexp", "log", "log10", "max", "min", "modf", "pi", "pow", "rad", "random",
-                                        "sin", "sinh", "sqrt", "tan", "tanh", NULL};
-static const char *const string_kept[] = {"byte", "char", "find", "format", "gmatch", "gsub", "len", "lower", "match", "rep",
-                                          "reverse", "sub", "upper", NULL};
+static const char *const base_kept[] = {"assert",   "error",  "getmetatable", "ipairs",       "next",
+                                        "rawequal", "rawget", "select",       "setmetatable", "tonumber",
+                                        "tostring", "type",   "unpack",       "_VERSION",     NULL};
+static const char *const math_kept[] = {"abs",   "acos", "asin",  "atan", "atan2", "ceil", "cos",   "cosh",
+                                        "deg",   "exp",  "floor", "fmod", "frexp", "huge", "ldexp", "log",
+                                        "log10", "max",  "min",   "modf", "pi",    "pow",  "rad",   "random",
+                                        "sin",   "sinh", "sqrt",  "tan",  "tanh",  NULL};
+static const char *const string_kept[] = {"byte",  "char",  "find", "format",  "gmatch", "gsub",  "len",
+                                          "lower", "match", "rep",  "reverse", "sub",    "upper", NULL};
 static const char *const table_kept[] = {"concat", "insert", "maxn", "remove", "sort", NULL};
 
 static const char environment_key; /* registry: the table that environments are copied from */
@@ -189,7 +191,8 @@ static void keep(lua_State *L, const char *const *names) {
     lua_remove(L, -2);
 }
 
-static void open_library(lua_State *L, const char *name, lua_CFunction open, void (*bound)(lua_State *L), const char *const *kept) {
+static void open_library(lua_State *L, const char *name, lua_CFunction open, void (*bound)(lua_State *L),
+                         const char *const *kept) {
     lua_pushcfunction(L, open);
     lua_pushstring(L, name);
     lua_call(L, 1, 0);

@@ -118,7 +118,8 @@ static bool at_frontier(mg_pattern *m, const char *s, const char *p, const char 
 
 static const char *match_back_reference(mg_pattern *m, const char *s, unsigned char digit) {
     int i = digit - '1';
-    if (i < 0 || i >= m->n_captures || m->captures[i].n == MG_CAPTURE_OPEN) luaL_error(m->L, "invalid capture index %%%d", i + 1);
+    if (i < 0 || i >= m->n_captures || m->captures[i].n == MG_CAPTURE_OPEN)
+        luaL_error(m->L, "invalid capture index %%%d", i + 1);
     if (m->captures[i].n == MG_CAPTURE_POSITION) return NULL;
     size_t n = (size_t)m->captures[i].n;
     if ((size_t)(m->text_end - s) < n) return NULL;
@@ -255,8 +256,10 @@ void mg_pattern_push_one(mg_pattern *m, int i, const char *start, const char *en
     }
     const mg_capture *c = &m->captures[i];
     if (c->n == MG_CAPTURE_OPEN) luaL_error(m->L, "unfinished capture");
-    if (c->n == MG_CAPTURE_POSITION) lua_pushinteger(m->L, c->start - m->text + 1);
-    else lua_pushlstring(m->L, c->start, (size_t)c->n);
+    if (c->n == MG_CAPTURE_POSITION)
+        lua_pushinteger(m->L, c->start - m->text + 1);
+    else
+        lua_pushlstring(m->L, c->start, (size_t)c->n);
 }
 
 int mg_pattern_push(mg_pattern *m, const char *start, const char *end) {

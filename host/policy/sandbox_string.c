@@ -95,8 +95,10 @@ static void add_template(mg_pattern *m, luaL_Buffer *b, const char *start, const
         }
         i++;
         char c = i < n ? t[i] : 0;
-        if (c == '0') luaL_addlstring(b, start, (size_t)(end - start));
-        else if (c < '1' || c > '9') luaL_addchar(b, c); /* as in 5.1: any other character stands for itself */
+        if (c == '0')
+            luaL_addlstring(b, start, (size_t)(end - start));
+        else if (c < '1' || c > '9')
+            luaL_addchar(b, c); /* as in 5.1: any other character stands for itself */
         else {
             mg_pattern_push_one(m, c - '1', start, end);
             luaL_addvalue(b);
@@ -147,9 +149,12 @@ static int string_gsub(lua_State *L) {
             n++;
             add_replacement(&m, &b, at, end);
         }
-        if (end && end > at) at = end;
-        else if (at < m.text_end) luaL_addchar(&b, *at++);
-        else break;
+        if (end && end > at)
+            at = end;
+        else if (at < m.text_end)
+            luaL_addchar(&b, *at++);
+        else
+            break;
         if (m.anchored) break;
     }
     luaL_addlstring(&b, at, (size_t)(m.text_end - at));
@@ -164,7 +169,8 @@ static int string_rep(lua_State *L) {
     mg_str s = check_str(L, 1);
     lua_Number times = luaL_checknumber(L, 2);
     if (!(times > 0)) times = 0;
-    if ((lua_Number)s.n * times > (lua_Number)INT32_MAX) return luaL_error(L, "string.rep: the result would be too large");
+    if ((lua_Number)s.n * times > (lua_Number)INT32_MAX)
+        return luaL_error(L, "string.rep: the result would be too large");
     mg_leash_check_room(L, s.n * (size_t)times, "string.rep");
     mg_lua_charge(L, s.n * (size_t)times / BYTES_A_UNIT);
     lua_pushvalue(L, lua_upvalueindex(1));
@@ -203,7 +209,8 @@ static void wrap(lua_State *L, const char *name, lua_CFunction f) {
 }
 
 void mg_sandbox_string(lua_State *L) {
-    static const luaL_Reg own[] = {{"find", string_find}, {"match", string_match}, {"gmatch", string_gmatch}, {"gsub", string_gsub}, {NULL, NULL}};
+    static const luaL_Reg own[] = {
+        {"find", string_find}, {"match", string_match}, {"gmatch", string_gmatch}, {"gsub", string_gsub}, {NULL, NULL}};
     for (const luaL_Reg *f = own; f->name; f++) {
         lua_pushcfunction(L, f->func);
         lua_setfield(L, -2, f->name);

@@ -62,7 +62,8 @@ static mg_policy_setting_kind kind_of(lua_State *L, int index) {
     }
 }
 
-mg_status mg_policy_settings_learn(lua_State *L, int defaults, mg_arena *arena, mg_policy_settings *out, mg_error *error) {
+mg_status mg_policy_settings_learn(lua_State *L, int defaults, mg_arena *arena, mg_policy_settings *out,
+                                   mg_error *error) {
     *out = (mg_policy_settings){0};
     if (!defaults) return MG_OK;
     mg_policy_setting *items = mg_arena_alloc(arena, SETTINGS_MAX * sizeof *items);
@@ -74,7 +75,8 @@ mg_status mg_policy_settings_learn(lua_State *L, int defaults, mg_arena *arena, 
         key.p = lua_tolstring(L, -2, &key.n);
         if (out->n == SETTINGS_MAX) return mg_fail(error, 0, "", "there are more than %d settings", SETTINGS_MAX);
         if (!plain(L, value, 0))
-            return mg_fail(error, 0, "", "settings.%.60s must be a boolean, number, string, or a table of these", key.p);
+            return mg_fail(error, 0, "", "settings.%.60s must be a boolean, number, string, or a table of these",
+                           key.p);
         items[out->n++] = (mg_policy_setting){mg_arena_dup(arena, key), kind_of(L, value)};
         lua_pop(L, 1);
     }
@@ -128,8 +130,10 @@ void mg_policy_settings_push(lua_State *L, int defaults, const mg_json *override
         s.key.p = lua_tolstring(L, -2, &s.key.n);
         const mg_json *given = mg_json_get(overrides, s.key);
         lua_pushvalue(L, -2);
-        if (given && mg_policy_setting_fits(&s, given)) mg_lua_push_json(L, given);
-        else push_copy(L, value);
+        if (given && mg_policy_setting_fits(&s, given))
+            mg_lua_push_json(L, given);
+        else
+            push_copy(L, value);
         lua_rawset(L, merged);
         lua_pop(L, 1);
     }

@@ -32,7 +32,8 @@ const char *mg_policy_setting_kind_name(mg_policy_setting_kind k); /* "a number"
 
 /* Reads keys and kinds from the table of defaults at the index (0: there is none) into the arena. MG_ERROR names the key that
  * is not plain data. Raises only if Lua has no memory. */
-mg_status mg_policy_settings_learn(lua_State *L, int defaults, mg_arena *arena, mg_policy_settings *out, mg_error *error);
+mg_status mg_policy_settings_learn(lua_State *L, int defaults, mg_arena *arena, mg_policy_settings *out,
+                                   mg_error *error);
 /* Pushes a copy of the defaults at the index with the overrides (a JSON object or NULL) in it; those that do not fit are left
  * out, since they were refused when the generation was built. */
 void mg_policy_settings_push(lua_State *L, int defaults, const mg_json *overrides);

@@ -11,15 +11,18 @@ static mg_str dup(mg_str s) { return (mg_str){mg_strndup(s.p ? s.p : "", s.n), s
 mg_status mg_policy_fault_fail(const mg_policy_fault *f, mg_error *error) {
     static const char code[] = "policy_fault";
     if (!f->file.n) return mg_fail(error, 400, code, MG_STR_FMT, MG_STR_ARG(f->message));
-    if (!f->line) return mg_fail(error, 400, code, MG_STR_FMT ": " MG_STR_FMT, MG_STR_ARG(f->file), MG_STR_ARG(f->message));
-    return mg_fail(error, 400, code, MG_STR_FMT ":%d: " MG_STR_FMT, MG_STR_ARG(f->file), f->line, MG_STR_ARG(f->message));
+    if (!f->line)
+        return mg_fail(error, 400, code, MG_STR_FMT ": " MG_STR_FMT, MG_STR_ARG(f->file), MG_STR_ARG(f->message));
+    return mg_fail(error, 400, code, MG_STR_FMT ":%d: " MG_STR_FMT, MG_STR_ARG(f->file), f->line,
+                   MG_STR_ARG(f->message));
 }
 
 static mg_str path_of(mg_tier tier, mg_str org, mg_str name) {
     char path[200];
-    int n = tier == MG_TIER_ORG ? snprintf(path, sizeof path, "orgs/" MG_STR_FMT "/" MG_STR_FMT ".lua", MG_STR_ARG(org), MG_STR_ARG(name))
-                                : snprintf(path, sizeof path, "%s" MG_STR_FMT ".lua", tier == MG_TIER_PLATFORM ? "platform/" : "",
-                                           MG_STR_ARG(name));
+    int n = tier == MG_TIER_ORG ? snprintf(path, sizeof path, "orgs/" MG_STR_FMT "/" MG_STR_FMT ".lua", MG_STR_ARG(org),
+                                           MG_STR_ARG(name))
+                                : snprintf(path, sizeof path, "%s" MG_STR_FMT ".lua",
+                                           tier == MG_TIER_PLATFORM ? "platform/" : "", MG_STR_ARG(name));
     return dup(mg_str_from(path, (size_t)n < sizeof path ? (size_t)n : sizeof path - 1));
 }
 
@@ -55,7 +58,9 @@ static int compare(const mg_source *a, const mg_source *b) {
     return by_org ? by_org : strcmp(a->name.p, b->name.p);
 }
 
-static int compare_items(const void *a, const void *b) { return compare(*(mg_source *const *)a, *(mg_source *const *)b); }
+static int compare_items(const void *a, const void *b) {
+    return compare(*(mg_source *const *)a, *(mg_source *const *)b);
+}
 
 static mg_source *find_same(const mg_sources *previous, const mg_source *s) {
     if (!previous || previous->n == 0) return NULL;
@@ -106,9 +111,12 @@ static void on_file(void *arg, mg_tier tier, mg_str org, mg_str name, const char
     size_t n = fread(text, 1, MG_SOURCE_MAX + 1, f);
     bool broken = ferror(f);
     fclose(f);
-    if (broken) fail(r, relative, "can't be read to its end");
-    else if (n > MG_SOURCE_MAX) fail(r, relative, "is larger than 256 KB: split it");
-    else if (n && text[0] == 0x1b) fail(r, relative, "is Lua bytecode: policies are source text");
+    if (broken)
+        fail(r, relative, "can't be read to its end");
+    else if (n > MG_SOURCE_MAX)
+        fail(r, relative, "is larger than 256 KB: split it");
+    else if (n && text[0] == 0x1b)
+        fail(r, relative, "is Lua bytecode: policies are source text");
     else {
         mg_source *s = mg_source_create(tier, org, name, mg_str_from(text, n));
         mg_source *same = find_same(r->previous, s);
@@ -124,7 +132,8 @@ bool mg_sources_read(mg_str folder, const mg_sources *previous, mg_sources *out,
     const mg_folder_visitor v = {.file = on_file, .fault = on_fault, .arg = &r};
     if (!mg_folder_walk(folder, &v))
         for (const mg_embedded *e = mg_embedded_policies; e->name; e++)
-            add(out, mg_source_create(MG_TIER_SHARED, MG_STR(""), mg_str_of(e->name), mg_str_from((const char *)e->text, e->n)));
+            add(out, mg_source_create(MG_TIER_SHARED, MG_STR(""), mg_str_of(e->name),
+                                      mg_str_from((const char *)e->text, e->n)));
     if (out->n) qsort(out->items, out->n, sizeof *out->items, compare_items);
     return !r.failed;
 }

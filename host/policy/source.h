@@ -14,7 +14,7 @@ typedef struct mg_source {
     mg_tier tier;
     mg_str path; /* relative to the folder: "orgs/acme/rate.lua" */
     mg_str name; /* "rate" */
-    mg_str org;  /* "acme", or "" */
+    mg_str org; /* "acme", or "" */
     mg_str text;
     uint8_t sha256[32];
 } mg_source;

@@ -132,7 +132,7 @@ typedef struct load {
     size_t index;
     bool learn;
     lua_State *from; /* the thread with the file's result on top */
-    int init;        /* reference of its function init, or LUA_NOREF */
+    int init; /* reference of its function init, or LUA_NOREF */
     mg_error error;
 } load;
 
@@ -141,9 +141,12 @@ static void fail_key(load *l, mg_str key, bool is_function) {
     mg_nearest nearest = mg_nearest_of(key);
     for (int p = 0; p < MG_PHASES; p++) mg_nearest_try(&nearest, mg_str_of(mg_phase_name((mg_phase)p)));
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) mg_nearest_try(&nearest, mg_str_of(known[i]));
-    const char *mend = nearest.word.p ? "" : is_function ? "; make a helper a local function" : "; keep it in a local variable";
-    mg_fail(&l->error, 0, "", "the policy's '%.60s' is no phase (admit, prompt, screen, route, spend, reply, settle)" MG_NEAREST_FMT "%s", key.p,
-            MG_NEAREST_ARG(nearest), mend);
+    const char *mend = nearest.word.p ? ""
+                       : is_function  ? "; make a helper a local function"
+                                      : "; keep it in a local variable";
+    mg_fail(&l->error, 0, "",
+            "the policy's '%.60s' is no phase (admit, prompt, screen, route, spend, reply, settle)" MG_NEAREST_FMT "%s",
+            key.p, MG_NEAREST_ARG(nearest), mend);
 }
 
 static int phase_of(mg_str key) {
@@ -157,22 +160,28 @@ static bool take_member(load *l, lua_State *L, mg_str key, unsigned *phases, siz
     int type = lua_type(L, -1), phase = phase_of(key);
     bool init = mg_str_is(key, "init");
     if (phase >= 0 || init) {
-        if (type != LUA_TFUNCTION) return mg_fail(&l->error, 0, "", "'%s' must be a function, got %s", key.p, lua_typename(L, type)), false;
+        if (type != LUA_TFUNCTION)
+            return mg_fail(&l->error, 0, "", "'%s' must be a function, got %s", key.p, lua_typename(L, type)), false;
         lua_pushvalue(L, -1);
         int ref = luaL_ref(L, LUA_REGISTRYINDEX);
-        if (init) l->init = ref;
-        else l->state->files[l->index].phase[phase] = ref;
+        if (init)
+            l->init = ref;
+        else
+            l->state->files[l->index].phase[phase] = ref;
         if (!init) *phases |= 1u << phase;
         return true;
     }
     if (mg_str_is(key, "settings"))
-        return type == LUA_TTABLE || (mg_fail(&l->error, 0, "", "'settings' must be a table, got %s", lua_typename(L, type)), false);
+        return type == LUA_TTABLE ||
+               (mg_fail(&l->error, 0, "", "'settings' must be a table, got %s", lua_typename(L, type)), false);
     if (mg_str_is(key, "name"))
-        return type == LUA_TSTRING || (mg_fail(&l->error, 0, "", "'name' must be a string, got %s", lua_typename(L, type)), false);
+        return type == LUA_TSTRING ||
+               (mg_fail(&l->error, 0, "", "'name' must be a string, got %s", lua_typename(L, type)), false);
     if (!mg_str_is(key, "window")) return fail_key(l, key, type == LUA_TFUNCTION), false;
     lua_Number n = type == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
     if (n < 1 || n > WINDOW_MAX || n != (lua_Number)(size_t)n)
-        return mg_fail(&l->error, 0, "", "'window' must be a whole number of characters from 1 to %d", WINDOW_MAX), false;
+        return mg_fail(&l->error, 0, "", "'window' must be a whole number of characters from 1 to %d", WINDOW_MAX),
+               false;
     *window = (size_t)n;
     return true;
 }
@@ -180,7 +189,8 @@ static bool take_member(load *l, lua_State *L, mg_str key, unsigned *phases, siz
 static bool take_members(load *l, lua_State *L, int policy, unsigned *phases, size_t *window) {
     lua_pushnil(L);
     while (lua_next(L, policy)) {
-        if (lua_type(L, -2) != LUA_TSTRING) return mg_fail(&l->error, 0, "", "the policy's table must have only named members"), false;
+        if (lua_type(L, -2) != LUA_TSTRING)
+            return mg_fail(&l->error, 0, "", "the policy's table must have only named members"), false;
         mg_str key;
         key.p = lua_tolstring(L, -2, &key.n);
         if (!take_member(l, L, key, phases, window)) return false;
@@ -261,8 +271,10 @@ static bool compile(mg_state *s, const mg_bundle_file *file, mg_thread t, mg_err
         lua_setfenv(t.L, -2);
         return true;
     }
-    if (killed) mg_fail(error, 0, "", "%s", mg_kill_sentence(killed));
-    else error_text(t.L, error);
+    if (killed)
+        mg_fail(error, 0, "", "%s", mg_kill_sentence(killed));
+    else
+        error_text(t.L, error);
     return false;
 }
 

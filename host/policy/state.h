@@ -7,14 +7,14 @@
 #include "policy/leash.h"
 
 typedef struct mg_state_limits {
-    size_t memory;          /* bytes of the state */
+    size_t memory; /* bytes of the state */
     uint64_t units, cpu_us; /* of one call */
 } mg_state_limits;
 
 typedef struct mg_state_file {
-    int phase[MG_PHASES];  /* registry references of the functions, LUA_NOREF where there is none */
-    int defaults, view;    /* the settings as the file has them; the metatable of policy.settings */
-    uint64_t selected;     /* id of the settings that policy.settings shows; 0: the defaults */
+    int phase[MG_PHASES]; /* registry references of the functions, LUA_NOREF where there is none */
+    int defaults, view; /* the settings as the file has them; the metatable of policy.settings */
+    uint64_t selected; /* id of the settings that policy.settings shows; 0: the defaults */
 } mg_state_file;
 
 typedef struct mg_thread { /* a coroutine of the host */
@@ -34,8 +34,8 @@ typedef struct mg_state {
     mg_bundle *bundle; /* reference held */
     mg_state_limits limits;
     mg_state_file *files;
-    mg_call *running;               /* the call whose Lua code runs just now */
-    const mg_bundle_file *loading;  /* the file that is being loaded, or NULL */
+    mg_call *running; /* the call whose Lua code runs just now */
+    const mg_bundle_file *loading; /* the file that is being loaded, or NULL */
     mg_thread pool[MG_STATE_THREADS];
     size_t n_pool;
     mg_state_settings *settings; /* open addressing by id; MG_STATE_SETTINGS slots, or NULL */
@@ -60,10 +60,10 @@ mg_thread mg_state_thread_take(mg_state *s);
 void mg_state_thread_give(mg_state *s, mg_thread t, bool usable);
 
 typedef enum mg_ran {
-    MG_RAN_DONE,   /* the results are on the thread's stack */
-    MG_RAN_WAITS,  /* for a primitive */
+    MG_RAN_DONE, /* the results are on the thread's stack */
+    MG_RAN_WAITS, /* for a primitive */
     MG_RAN_FAILED, /* a Lua error */
-    MG_RAN_KILLED  /* by the leash; the thread must not be used again */
+    MG_RAN_KILLED /* by the leash; the thread must not be used again */
 } mg_ran;
 
 /* The one function that runs Lua: resumes the thread with n arguments on its stack. `c` is the call that it belongs to, or

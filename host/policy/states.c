@@ -2,7 +2,10 @@
 #include "base/log.h"
 #include "policy/engine.h"
 
-enum { OLD_MS = 1000 }; /* a state of an older generation is kept this long for requests that are between two phases */
+enum {
+    OLD_MS = 1000, /* a state of an older generation is kept this long for requests that are between two phases */
+    BYTES_MAX = 256 << 20 /* of all states of a worker, beyond which idle ones make room for a new one */
+};
 
 static size_t bucket_of(const mg_bundle *b) { return b->fingerprint[0] % MG_ENGINE_BUCKETS; }
 
@@ -21,12 +24,28 @@ static void drop(mg_engine *e, mg_state **list, mg_state *s) {
     mg_state_destroy(s);
 }
 
+/* Drops the states that were used longest ago until all of a worker's together take no more than they may. */
+static void make_room(mg_engine *e) {
+    for (;;) {
+        size_t bytes = 0;
+        mg_state *oldest = NULL;
+        for (size_t i = 0; i < MG_ENGINE_BUCKETS; i++)
+            for (mg_state *s = e->states[i]; s; s = s->next) {
+                bytes += s->leash.used;
+                if (!s->calls && !s->running && (!oldest || s->used_ms < oldest->used_ms)) oldest = s;
+            }
+        if (bytes < BYTES_MAX || !oldest) return;
+        drop(e, &e->states[bucket_of(oldest->bundle)], oldest);
+    }
+}
+
 static void on_fault(void *arg, const mg_policy_fault *f) { mg_policy_fault_fail(f, arg); }
 
 mg_state *mg_engine_state(mg_engine *e, mg_bundle *b, mg_error *error) {
     mg_state **bucket = &e->states[bucket_of(b)];
     for (mg_state *s = *bucket; s; s = s->next)
         if (same(s->bundle, b)) return s;
+    make_room(e);
     const mg_policy_options *o = mg_policies_options(e->current);
     mg_state_limits limits = {o->memory, o->instructions, o->cpu_us};
     mg_state *s = mg_state_create(b, &limits, false, on_fault, error);
@@ -53,7 +72,8 @@ void mg_engine_state_left(mg_engine *e, mg_state *s) {
 }
 
 static bool is_current(const mg_engine *e, const mg_state *s) {
-    const mg_bundle *b = s->bundle->org.n ? mg_policies_plan(e->current, s->bundle->org)->own : mg_policies_shared(e->current);
+    const mg_bundle *b =
+        s->bundle->org.n ? mg_policies_plan(e->current, s->bundle->org)->own : mg_policies_shared(e->current);
     return b && same(b, s->bundle);
 }
 

@@ -22,7 +22,8 @@ uint64_t mg_suspensions_left(const mg_suspensions *s, uint64_t id, uint64_t now_
 static mg_suspension *take(mg_suspensions *s, uint64_t id) {
     mg_suspension *slot = (mg_suspension *)find(s, id);
     if (slot) return slot;
-    if (s->n < MG_SUSPENSIONS) slot = &s->slots[s->n++];
+    if (s->n < MG_SUSPENSIONS)
+        slot = &s->slots[s->n++];
     else {
         slot = &s->slots[0];
         for (size_t i = 1; i < s->n; i++)

@@ -5,9 +5,19 @@
 #include <math.h>
 
 enum {
-    CODE_MAX = 64, MESSAGE_MAX = 2000, SEVERITY_MAX = 32, RULE_MAX = 128, ANSWER_MAX = 1 << 20, NAME_MAX_BYTES = 256,
-    STATUS_DEFAULT = 403, WAIT_DEFAULT_S = 10, WAIT_MAX_S = 3600, RETRY_AFTER_MAX_S = 366 * 86400, PRIORITY_MAX = 1000,
-    RETRIES_MAX = 10, TIMEOUT_MAX_S = 3600
+    CODE_MAX = 64,
+    MESSAGE_MAX = 2000,
+    SEVERITY_MAX = 32,
+    RULE_MAX = 128,
+    ANSWER_MAX = 1 << 20,
+    NAME_MAX_BYTES = 256,
+    STATUS_DEFAULT = 403,
+    WAIT_DEFAULT_S = 10,
+    WAIT_MAX_S = 3600,
+    RETRY_AFTER_MAX_S = 366 * 86400,
+    PRIORITY_MAX = 1000,
+    RETRIES_MAX = 10,
+    TIMEOUT_MAX_S = 3600
 };
 
 static const char *const kind_names[] = {"nothing", "deny", "answer", "queue", "targets"};
@@ -40,8 +50,10 @@ static bool push(reader *rd, const char *field) {
 static mg_str text_field(reader *rd, const char *field, size_t max, const char *expected) {
     mg_str s = MG_STR("");
     if (!push(rd, field)) return s;
-    if (lua_type(rd->L, -1) == LUA_TSTRING) s.p = lua_tolstring(rd->L, -1, &s.n);
-    else fail(rd, field, expected);
+    if (lua_type(rd->L, -1) == LUA_TSTRING)
+        s.p = lua_tolstring(rd->L, -1, &s.n);
+    else
+        fail(rd, field, expected);
     if (s.n > max) fail(rd, field, expected);
     lua_pop(rd->L, 1); /* the table keeps it */
     return s;
@@ -53,13 +65,15 @@ static mg_str word_field(reader *rd, const char *field, size_t max) {
     mg_str s = text_field(rd, field, max, expected);
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
-        bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("_-./:", c));
+        bool ok =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("_-./:", c));
         if (!ok) fail(rd, field, expected);
     }
     return s;
 }
 
-static double number_field(reader *rd, const char *field, double otherwise, double min, double max, const char *expected) {
+static double number_field(reader *rd, const char *field, double otherwise, double min, double max,
+                           const char *expected) {
     if (!push(rd, field)) return otherwise;
     double n = lua_type(rd->L, -1) == LUA_TNUMBER ? lua_tonumber(rd->L, -1) : NAN;
     lua_pop(rd->L, 1);
@@ -102,7 +116,9 @@ static void read_answer(reader *rd, mg_verdict *v) {
 
 static void read_queue(reader *rd, mg_verdict *v) {
     v->kind = MG_VERDICT_QUEUE;
-    v->max_wait_ms = (int64_t)(number_field(rd, "max_wait", WAIT_DEFAULT_S, 0, WAIT_MAX_S, "a number of seconds from 0 to 3,600") * 1000);
+    v->max_wait_ms =
+        (int64_t)(number_field(rd, "max_wait", WAIT_DEFAULT_S, 0, WAIT_MAX_S, "a number of seconds from 0 to 3,600") *
+                  1000);
     v->priority = (int)number_field(rd, "priority", 0, -PRIORITY_MAX, PRIORITY_MAX, "a number from -1,000 to 1,000");
     absent(rd, "keepalive", "left out: this version keeps no queued stream alive");
 }
@@ -125,8 +141,10 @@ static bool is_name(lua_State *L, int index, mg_str *name) {
 }
 
 static void add_choice(reader *rd, mg_result *out, mg_target_choice choice) {
-    if (out->n_targets == MG_TARGETS_MAX) fail(rd, "targets", "at most 32");
-    else out->targets[out->n_targets++] = choice;
+    if (out->n_targets == MG_TARGETS_MAX)
+        fail(rd, "targets", "at most 32");
+    else
+        out->targets[out->n_targets++] = choice;
 }
 
 /* { "azure/gpt-4o", weight = 2, timeout = 30 } or { "a/x", "b/y", strategy = "latency" } on top of the stack. */
@@ -137,16 +155,20 @@ static void read_group(reader *outer, mg_result *out, bool alone) {
     double timeout = number_field(&rd, "timeout", 0, 0.001, TIMEOUT_MAX_S, "a number of seconds up to 3,600");
     mg_strategy strategy = strategy_field(&rd, out->strategy);
     if (strategy != out->strategy) {
-        if (alone) out->strategy = strategy;
-        else fail(&rd, "strategy", "that of the whole list, unless the group is its only entry");
+        if (alone)
+            out->strategy = strategy;
+        else
+            fail(&rd, "strategy", "that of the whole list, unless the group is its only entry");
     }
     size_t n = lua_objlen(rd.L, rd.table);
     if (n == 0) fail(&rd, "group", "a list of targets' names");
     for (size_t i = 1; i <= n && !rd.failed; i++) {
         mg_target_choice c = {.weight = weight, .timeout_ms = (uint64_t)(timeout * 1000)};
         lua_rawgeti(rd.L, rd.table, (int)i);
-        if (is_name(rd.L, -1, &c.name)) add_choice(&rd, out, c);
-        else fail(&rd, "group", "a list of targets' names");
+        if (is_name(rd.L, -1, &c.name))
+            add_choice(&rd, out, c);
+        else
+            fail(&rd, "group", "a list of targets' names");
         lua_pop(rd.L, 1);
     }
     outer->failed = rd.failed;
@@ -160,10 +182,10 @@ static uint32_t retry_bits(lua_State *L) {
         int status;
         uint32_t bits;
     } known[] = {
-        {"rate", 429, 1u << MG_FAIL_RATE},       {"overloaded", 503, 1u << MG_FAIL_OVERLOADED},
-        {"", 529, 1u << MG_FAIL_OVERLOADED},     {"server", 500, 1u << MG_FAIL_SERVER},
-        {"", 502, 1u << MG_FAIL_SERVER},         {"", 504, 1u << MG_FAIL_SERVER},
-        {"quota", 402, 1u << MG_FAIL_QUOTA},     {"timeout", 408, 1u << MG_FAIL_NONE},
+        {"rate", 429, 1u << MG_FAIL_RATE},   {"overloaded", 503, 1u << MG_FAIL_OVERLOADED},
+        {"", 529, 1u << MG_FAIL_OVERLOADED}, {"server", 500, 1u << MG_FAIL_SERVER},
+        {"", 502, 1u << MG_FAIL_SERVER},     {"", 504, 1u << MG_FAIL_SERVER},
+        {"quota", 402, 1u << MG_FAIL_QUOTA}, {"timeout", 408, 1u << MG_FAIL_NONE},
         {"reset", 0, 1u << MG_FAIL_NONE},
     };
     mg_str name = {NULL, 0};
@@ -171,13 +193,15 @@ static uint32_t retry_bits(lua_State *L) {
     double status = number ? lua_tonumber(L, -1) : 0;
     if (!number && lua_type(L, -1) == LUA_TSTRING) name.p = lua_tolstring(L, -1, &name.n);
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (number ? known[i].status && status == known[i].status : name.n && mg_str_is(name, known[i].name)) return known[i].bits;
+        if (number ? known[i].status && status == known[i].status : name.n && mg_str_is(name, known[i].name))
+            return known[i].bits;
     return 0;
 }
 
 static void read_retry_on(reader *rd, mg_result *out) {
-    static const char expected[] = "a list of 402, 408, 429, 500, 502, 503, 504, 529, \"timeout\", \"reset\", \"overloaded\", "
-                                   "\"rate\", \"quota\" and \"server\"";
+    static const char expected[] =
+        "a list of 402, 408, 429, 500, 502, 503, 504, 529, \"timeout\", \"reset\", \"overloaded\", "
+        "\"rate\", \"quota\" and \"server\"";
     if (!push(rd, "retry_on")) return;
     bool ok = lua_istable(rd->L, -1);
     size_t n = ok ? lua_objlen(rd->L, -1) : 0;
@@ -196,16 +220,20 @@ static void read_targets(reader *rd, mg_result *out) {
     out->strategy = strategy_field(rd, MG_STRATEGY_ORDER);
     double retries = number_field(rd, "max_retries", -1, 0, RETRIES_MAX, "a whole number from 0 to 10");
     out->max_retries = (int)retries;
-    out->first_byte_ms = (uint64_t)(number_field(rd, "first_byte", 0, 0.001, TIMEOUT_MAX_S, "a number of seconds up to 3,600") * 1000);
+    out->first_byte_ms =
+        (uint64_t)(number_field(rd, "first_byte", 0, 0.001, TIMEOUT_MAX_S, "a number of seconds up to 3,600") * 1000);
     absent(rd, "hedge_after", "left out: this version does not hedge");
     read_retry_on(rd, out);
     size_t n = lua_objlen(rd->L, rd->table);
     for (size_t i = 1; i <= n && !rd->failed; i++) {
         mg_target_choice c = {.weight = 0};
         lua_rawgeti(rd->L, rd->table, (int)i);
-        if (is_name(rd->L, -1, &c.name)) add_choice(rd, out, c);
-        else if (lua_istable(rd->L, -1)) read_group(rd, out, n == 1);
-        else fail(rd, "targets", "names like \"openai/gpt-4o\", or tables of them");
+        if (is_name(rd->L, -1, &c.name))
+            add_choice(rd, out, c);
+        else if (lua_istable(rd->L, -1))
+            read_group(rd, out, n == 1);
+        else
+            fail(rd, "targets", "names like \"openai/gpt-4o\", or tables of them");
         lua_pop(rd->L, 1);
     }
     if (out->n_targets == 0) fail(rd, "targets", "at least one name like \"openai/gpt-4o\"");
@@ -238,7 +266,8 @@ mg_status mg_result_read(lua_State *L, int index, mg_result *out, mg_error *erro
     }
     for (int k = MG_RESULT_DENY; k <= MG_RESULT_TARGETS; k++)
         if (kind == k) return read_table(L, index, (mg_result_kind)k, out, error);
-    return mg_fail(error, 0, "", "a phase returns nothing, deny{…}, answer{…}, queue{…} or targets{…}, not a %s", luaL_typename(L, index));
+    return mg_fail(error, 0, "", "a phase returns nothing, deny{…}, answer{…}, queue{…} or targets{…}, not a %s",
+                   luaL_typename(L, index));
 }
 
 mg_status mg_result_check_phase(mg_result_kind kind, mg_phase phase, mg_error *error) {
@@ -273,7 +302,8 @@ mg_status mg_result_apply_targets(const mg_result *result, mg_request *r, mg_err
 void mg_result_apply_verdict(const mg_result *result, mg_request *r, mg_str rule) {
     const mg_verdict *from = &result->verdict;
     r->verdict = *from;
-    mg_str *const texts[] = {&r->verdict.code, &r->verdict.message, &r->verdict.severity, &r->verdict.text, &r->verdict.finish_reason};
+    mg_str *const texts[] = {&r->verdict.code, &r->verdict.message, &r->verdict.severity, &r->verdict.text,
+                             &r->verdict.finish_reason};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) *texts[i] = mg_arena_dup(r->arena, *texts[i]);
     r->verdict.rule = mg_arena_dup(r->arena, from->rule.n ? from->rule : rule);
 }
@@ -308,7 +338,8 @@ static void check_names(lua_State *L, mg_result_kind kind) {
 /* Upvalues: the kind, the metatable. */
 static int construct(lua_State *L) {
     mg_result_kind kind = (mg_result_kind)lua_tointeger(L, lua_upvalueindex(1));
-    if (!lua_istable(L, 1) || lua_getmetatable(L, 1)) return luaL_error(L, "%s takes a plain table: %s{ … }", kind_names[kind], kind_names[kind]);
+    if (!lua_istable(L, 1) || lua_getmetatable(L, 1))
+        return luaL_error(L, "%s takes a plain table: %s{ … }", kind_names[kind], kind_names[kind]);
     lua_settop(L, 1);
     check_names(L, kind);
     mg_result result;

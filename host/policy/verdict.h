@@ -8,11 +8,17 @@
 
 enum { MG_TARGETS_MAX = 32 };
 
-typedef enum mg_result_kind { MG_RESULT_NONE, MG_RESULT_DENY, MG_RESULT_ANSWER, MG_RESULT_QUEUE, MG_RESULT_TARGETS } mg_result_kind;
+typedef enum mg_result_kind {
+    MG_RESULT_NONE,
+    MG_RESULT_DENY,
+    MG_RESULT_ANSWER,
+    MG_RESULT_QUEUE,
+    MG_RESULT_TARGETS
+} mg_result_kind;
 
 typedef struct mg_target_choice {
     mg_str name;
-    double weight;       /* 0: as configured */
+    double weight; /* 0: as configured */
     uint64_t timeout_ms; /* 0: as configured */
 } mg_target_choice;
 
@@ -22,8 +28,8 @@ typedef struct mg_result {
     mg_target_choice targets[MG_TARGETS_MAX];
     size_t n_targets;
     mg_strategy strategy;
-    int max_retries;    /* -1: not said */
-    uint32_t retry_on;  /* 0: not said */
+    int max_retries; /* -1: not said */
+    uint32_t retry_on; /* 0: not said */
     uint64_t first_byte_ms;
 } mg_result;
 

@@ -60,7 +60,7 @@ static void watch(mg_watcher *w, const char *path, uint32_t events) {
 static void add(mg_watcher *w, const char *path) {
     struct stat st;
     if (stat(path, &st) != 0) return;
-    uint64_t of[] = {mg_hash64(mg_str_of(path)), (uint64_t)st.st_ino,           (uint64_t)st.st_size,
+    uint64_t of[] = {mg_hash64(mg_str_of(path)),  (uint64_t)st.st_ino,          (uint64_t)st.st_size,
                      (uint64_t)st.st_mtim.tv_sec, (uint64_t)st.st_mtim.tv_nsec, (uint64_t)st.st_ctim.tv_sec,
                      (uint64_t)st.st_ctim.tv_nsec};
     w->stamp += mg_hash64(mg_str_from((const char *)of, sizeof of));

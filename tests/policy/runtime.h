@@ -39,7 +39,8 @@ void mg_request_resume(mg_request *r) {
 void mg_request_decide(mg_request *r, const char *phase, mg_str rule, const char *action, const char *format, ...) {
     (void)r, (void)format;
     gateway_seen.decided++;
-    snprintf(gateway_seen.decision, sizeof gateway_seen.decision, "%s " MG_STR_FMT " %s", phase, MG_STR_ARG(rule), action);
+    snprintf(gateway_seen.decision, sizeof gateway_seen.decision, "%s " MG_STR_FMT " %s", phase, MG_STR_ARG(rule),
+             action);
 }
 
 mg_status mg_request_set_targets(mg_request *r, const mg_str *names, size_t n, mg_error *error) {
@@ -58,6 +59,8 @@ static struct {
     mg_call *call; /* that waits in test.wait */
     unsigned cancelled;
     bool at_once; /* test.wait completes before it yields */
+    bool fails; /* and then its results can't be pushed */
+    bool refuses; /* test.load raises */
     char note[200];
 } test_seen;
 
@@ -79,9 +82,11 @@ static void on_cancel(void *arg) {
 
 static int lua_test_wait(lua_State *L) {
     test_seen.call = mg_call_wait(L, on_cancel, &test_seen);
-    if (test_seen.at_once) mg_call_ready(test_seen.call, push_answer, "at once");
+    if (test_seen.at_once) mg_call_ready(test_seen.call, test_seen.fails ? push_huge : push_answer, "at once");
     return mg_call_yield(L, test_seen.call);
 }
+
+static int lua_test_load(lua_State *L) { return test_seen.refuses ? luaL_error(L, "refused") : 0; }
 
 static int lua_test_note(lua_State *L) {
     snprintf(test_seen.note, sizeof test_seen.note, "%s", luaL_checkstring(L, 1));
@@ -113,17 +118,23 @@ static int lua_test_json(lua_State *L) {
     mg_error error = {0};
     mg_str text = MG_STR("");
     bool ok = mg_lua_to_json(L, 1, arena, &text, &error);
-    if (ok) mg_lua_push_str(L, text);
-    else lua_pushnil(L);
+    if (ok)
+        mg_lua_push_str(L, text);
+    else
+        lua_pushnil(L);
     lua_pushstring(L, error.text);
     mg_arena_destroy(arena);
     return 2;
 }
 
 static const mg_lua_function lua_test_functions[] = {
-    {"wait", lua_test_wait, MG_ANY_PHASE, true, ""},     {"note", lua_test_note, 0, false, ""},
-    {"who", lua_test_who, 0, false, ""},                 {"charge", lua_test_charge, 0, false, ""},
-    {"fields", lua_test_fields, 0, false, ""},           {"json", lua_test_json, 0, false, ""},
+    {"wait", lua_test_wait, MG_ANY_PHASE, true, ""},
+    {"load", lua_test_load, 0, false, ""},
+    {"note", lua_test_note, 0, false, ""},
+    {"who", lua_test_who, 0, false, ""},
+    {"charge", lua_test_charge, 0, false, ""},
+    {"fields", lua_test_fields, 0, false, ""},
+    {"json", lua_test_json, 0, false, ""},
     {"settle_only", lua_test_who, 1 << MG_PHASE_SETTLE, false, ""},
     {NULL, NULL, 0, false, NULL},
 };
@@ -133,7 +144,8 @@ static void lua_test_open(lua_State *L) {
     lua_setfield(L, -2, "answer");
 }
 
-static const mg_lua_module lua_test_module = {.name = "test", .doc = "", .functions = lua_test_functions, .open = lua_test_open};
+static const mg_lua_module lua_test_module = {
+    .name = "test", .doc = "", .functions = lua_test_functions, .open = lua_test_open};
 const mg_lua_module *const mg_lua_modules[] = {&lua_test_module, NULL};
 
 void mg_lua_push_req(lua_State *L, mg_request *r) {
@@ -189,7 +201,8 @@ static unsigned n_faults;
 static inline void fault_add(void *arg, const mg_policy_fault *f) {
     (void)arg;
     size_t n = strlen(faults);
-    snprintf(faults + n, sizeof faults - n, MG_STR_FMT ":%d: " MG_STR_FMT "\n", MG_STR_ARG(f->file), f->line, MG_STR_ARG(f->message));
+    snprintf(faults + n, sizeof faults - n, MG_STR_FMT ":%d: " MG_STR_FMT "\n", MG_STR_ARG(f->file), f->line,
+             MG_STR_ARG(f->message));
     n_faults++;
 }
 
@@ -212,7 +225,8 @@ static inline mg_snapshot *snapshot_of(const char *ids, const char *settings) {
     if (settings) {
         mg_json_parser *p = mg_json_parser_create();
         mg_error error = {0};
-        if (mg_json_parse_copy(p, s->arena, mg_str_of(settings), &orgs[0].settings, &error) != MG_OK) fail_msg("%s", error.text);
+        if (mg_json_parse_copy(p, s->arena, mg_str_of(settings), &orgs[0].settings, &error) != MG_OK)
+            fail_msg("%s", error.text);
         mg_json_parser_destroy(p);
     }
     s->orgs = orgs;

@@ -65,7 +65,8 @@ static void test_order(void **arg) {
     file_put("a.lua~", "a backup");
     mg_policies *p = build(NULL);
     plan_is(p, "nobody", MG_PHASE_ADMIT, "platform/b.admit platform/z.admit a.admit b.admit");
-    plan_is(p, "acme", MG_PHASE_ADMIT, "platform/b.admit platform/z.admit acme/a.admit b.admit acme/aa.admit acme/z.admit");
+    plan_is(p, "acme", MG_PHASE_ADMIT,
+            "platform/b.admit platform/z.admit acme/a.admit b.admit acme/aa.admit acme/z.admit");
     plan_is(p, "acme", MG_PHASE_SCREEN, "a.screen c.screen"); /* the phase that its file lacks is not replaced */
     plan_is(p, "beta", MG_PHASE_ADMIT, "platform/b.admit platform/z.admit a.admit b.admit beta/c.admit");
     plan_is(p, "beta", MG_PHASE_SCREEN, "a.screen c.screen");
@@ -122,19 +123,27 @@ static void test_long_names(void **arg) {
 
 static void test_settings(void **arg) {
     (void)arg;
-    file_put("rate.lua", "return { settings = { slots = '60/minute', burst = 2, on = true, words = { 'a' }, map = { a = 1 }, any = {} }, admit = function() end }");
+    file_put("rate.lua", "return { settings = { slots = '60/minute', burst = 2, on = true, words = { 'a' }, map = { a "
+                         "= 1 }, any = {} }, admit = function() end }");
     file_put("orgs/acme/rate.lua", "return { settings = { team = 'x' }, admit = function() end }");
-    mg_policies *p = build_with(snapshot_of("acme beta", "{\"rate\":{\"slots\":\"1/s\",\"burst\":1.5,\"on\":false,\"words\":[],\"map\":{},\"any\":[1],\"team\":\"y\"}}"), NULL);
+    mg_policies *p = build_with(
+        snapshot_of("acme beta", "{\"rate\":{\"slots\":\"1/"
+                                 "s\",\"burst\":1.5,\"on\":false,\"words\":[],\"map\":{},\"any\":[1],\"team\":\"y\"}}"),
+        NULL);
     if (!p) fail_msg("%s", faults);
     assert_non_null(mg_policies_plan(p, MG_STR("acme"))->settings);
     assert_null(mg_policies_plan(p, MG_STR("beta"))->settings);
     mg_policies_unref(p);
-    build_fails(snapshot_of("acme", "{\"rate\":{\"slot\":\"1/s\"}}"), "organization acme: settings.rate has no 'slot'; did you mean 'slots'?");
-    build_fails(snapshot_of("acme", "{\"rate\":{\"slots\":5}}"), "rate.lua:0: organization acme: settings.rate.slots must be a string, as its default is, not a JSON number");
+    build_fails(snapshot_of("acme", "{\"rate\":{\"slot\":\"1/s\"}}"),
+                "organization acme: settings.rate has no 'slot'; did you mean 'slots'?");
+    build_fails(
+        snapshot_of("acme", "{\"rate\":{\"slots\":5}}"),
+        "rate.lua:0: organization acme: settings.rate.slots must be a string, as its default is, not a JSON number");
     build_fails(snapshot_of("acme", "{\"rate\":{\"words\":{\"a\":1}}}"), "must be a list");
     build_fails(snapshot_of("acme", "{\"rate\":{\"map\":[1]}}"), "must be a map");
     build_fails(snapshot_of("acme", "{\"rate\":{\"on\":null}}"), "must be true or false");
-    build_fails(snapshot_of("acme", "{\"rates\":{}}"), "settings name the policy 'rates', which does not exist; did you mean 'rate'?");
+    build_fails(snapshot_of("acme", "{\"rates\":{}}"),
+                "settings name the policy 'rates', which does not exist; did you mean 'rate'?");
     build_fails(snapshot_of("acme", "{\"rate\":5}"), "settings.rate must be a table");
     build_fails(snapshot_of("beta", "{\"rate\":{\"team\":\"x\"}}"), "has no 'team'"); /* that is acme's file's */
 }
@@ -203,7 +212,8 @@ static void test_embedded(void **arg) {
         assert_non_null(strstr(sources.items[i]->text.p, "return policy"));
     }
     mg_sources_finish(&sources);
-    assert_true(mg_sources_read(mg_str_of(folder), NULL, &sources, fault_add, NULL)); /* an empty folder is an empty folder */
+    assert_true(
+        mg_sources_read(mg_str_of(folder), NULL, &sources, fault_add, NULL)); /* an empty folder is an empty folder */
     assert_int_equal(sources.n, 0);
     mg_sources_finish(&sources);
 }
@@ -237,8 +247,9 @@ static void test_describe(void **arg) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_order),   TEST(test_faults),  TEST(test_bad_files), TEST(test_long_names), TEST(test_settings),
-        TEST(test_sharing), TEST(test_embedded), TEST(test_describe), TEST(test_settings_change_the_generation),
+        TEST(test_order),      TEST(test_faults),   TEST(test_bad_files),
+        TEST(test_long_names), TEST(test_settings), TEST(test_sharing),
+        TEST(test_embedded),   TEST(test_describe), TEST(test_settings_change_the_generation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -169,7 +169,8 @@ static void test_settings(void **arg) {
     mg_error error = {0};
     assert_int_equal(mg_reloader_reload(f->reloader, true, &error), MG_ERROR);
     assert_non_null(strstr(error.text, "settings.a.n must be a number"));
-    mg_gateway_publish(&f->gateway, snapshot_of("acme", "{\"a\":{\"n\":3}}")); /* noticed without being asked, within a second or so */
+    mg_gateway_publish(
+        &f->gateway, snapshot_of("acme", "{\"a\":{\"n\":3}}")); /* noticed without being asked, within a second or so */
     wait_for_generation(f, 3);
 }
 
@@ -225,8 +226,9 @@ static void test_readers_meanwhile(void **arg) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_edit),     TEST(test_broken_edit),          TEST(test_organization_appears), TEST(test_link_swap), TEST(test_rename_into_place),
-        TEST(test_nothing_changed), TEST(test_settings), TEST(test_first_build_must_do),  TEST(test_readers_meanwhile),
+        TEST(test_edit),      TEST(test_broken_edit),         TEST(test_organization_appears),
+        TEST(test_link_swap), TEST(test_rename_into_place),   TEST(test_nothing_changed),
+        TEST(test_settings),  TEST(test_first_build_must_do), TEST(test_readers_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

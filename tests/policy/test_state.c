@@ -23,8 +23,8 @@ static void take_output(lua_State *L) {
     output[0] = 0;
     for (int i = 1; i <= lua_gettop(L); i++) {
         const char *text = lua_type(L, i) == LUA_TSTRING || lua_type(L, i) == LUA_TNUMBER ? lua_tostring(L, i)
-                           : lua_isboolean(L, i)                                           ? (lua_toboolean(L, i) ? "true" : "false")
-                                                                                           : luaL_typename(L, i);
+                           : lua_isboolean(L, i) ? (lua_toboolean(L, i) ? "true" : "false")
+                                                 : luaL_typename(L, i);
         n += (size_t)snprintf(output + n, sizeof output - n, "%s%.900s", i > 1 ? " " : "", text);
     }
 }
@@ -38,9 +38,12 @@ static mg_ran run_in(mg_state *s) {
     uint64_t began = mg_clock_thread_cpu_us();
     mg_ran ran = mg_state_resume(s, t, 0, &spent, NULL, &error);
     uint64_t took = mg_clock_thread_cpu_us() - began;
-    if (took > 200000) fail_msg("the leash let it run for %llu us", (unsigned long long)took); /* 20 ms, and a sanitizer's slack */
-    if (ran == MG_RAN_DONE) take_output(t.L);
-    else snprintf(output, sizeof output, "%s", error.text);
+    if (took > 200000)
+        fail_msg("the leash let it run for %llu us", (unsigned long long)took); /* 20 ms, and a sanitizer's slack */
+    if (ran == MG_RAN_DONE)
+        take_output(t.L);
+    else
+        snprintf(output, sizeof output, "%s", error.text);
     mg_state_thread_give(s, t, ran == MG_RAN_DONE);
     mg_state_tidy(s);
     return ran;
@@ -49,8 +52,10 @@ static mg_ran run_in(mg_state *s) {
 /* A state with the body as admit; afterwards the state must still work. */
 static mg_ran run(const char *body) {
     char text[8000];
-    snprintf(text, sizeof text, "local policy = {} local broken = false function policy.admit() if broken then return 'alive' end "
-                                "broken = true %s\nend return policy", body);
+    snprintf(text, sizeof text,
+             "local policy = {} local broken = false function policy.admit() if broken then return 'alive' end "
+             "broken = true %s\nend return policy",
+             body);
     mg_state *s = state_with(text);
     if (!s) fail_msg("%s", faults);
     mg_ran ran = run_in(s);
@@ -75,7 +80,8 @@ static void fails(const char *body, const char *why) {
 
 static void returns(const char *body, const char *expected) {
     mg_ran ran = run(body);
-    if (ran != MG_RAN_DONE || strcmp(output, expected) != 0) fail_msg("%s\n-> %d %s\nnot: %s", body, (int)ran, output, expected);
+    if (ran != MG_RAN_DONE || strcmp(output, expected) != 0)
+        fail_msg("%s\n-> %d %s\nnot: %s", body, (int)ran, output, expected);
 }
 
 static void test_loops(void **arg) {
@@ -95,11 +101,14 @@ static void test_loops(void **arg) {
 /* Below a C function nobody may yield: the error is raised again and again on the way up. */
 static void test_loops_below_c(void **arg) {
     (void)arg;
-    killed("table.sort({1,2,3,4,5,6}, function() while true do pcall(function() while true do end end) end end)", "than a call may");
-    killed("string.gsub(('a'):rep(100), 'a', function() while true do pcall(function() while true do end end) end end)", "than a call may");
+    killed("table.sort({1,2,3,4,5,6}, function() while true do pcall(function() while true do end end) end end)",
+           "than a call may");
+    killed("string.gsub(('a'):rep(100), 'a', function() while true do pcall(function() while true do end end) end end)",
+           "than a call may");
     killed("while true do pcall(table.sort, {3,2,1}, function() while true do end end) end", "than a call may");
     killed("string.format('%s', setmetatable({}, {__tostring = function() while true do end end}))", "than a call may");
-    killed("local t = setmetatable({}, {__index = function(t, k) while true do end end}) pcall(function() return t.x end) return 'x'",
+    killed("local t = setmetatable({}, {__index = function(t, k) while true do end end}) pcall(function() return t.x "
+           "end) return 'x'",
            "than a call may");
 }
 
@@ -116,9 +125,31 @@ static void test_pcall(void **arg) {
 
 static void test_nothing_to_escape_with(void **arg) {
     (void)arg;
-    static const char *const gone[] = {"coroutine", "xpcall", "newproxy", "load", "loadstring", "loadfile", "dofile", "require", "module",
-                                       "collectgarbage", "gcinfo", "setfenv", "getfenv", "ffi", "jit", "io", "os", "debug", "package", "bit",
-                                       "string.dump", "math.randomseed", "table.foreach", "table.foreachi", "_LOADED"};
+    static const char *const gone[] = {"coroutine",
+                                       "xpcall",
+                                       "newproxy",
+                                       "load",
+                                       "loadstring",
+                                       "loadfile",
+                                       "dofile",
+                                       "require",
+                                       "module",
+                                       "collectgarbage",
+                                       "gcinfo",
+                                       "setfenv",
+                                       "getfenv",
+                                       "ffi",
+                                       "jit",
+                                       "io",
+                                       "os",
+                                       "debug",
+                                       "package",
+                                       "bit",
+                                       "string.dump",
+                                       "math.randomseed",
+                                       "table.foreach",
+                                       "table.foreachi",
+                                       "_LOADED"};
     for (size_t i = 0; i < sizeof gone / sizeof gone[0]; i++) {
         char body[100];
         snprintf(body, sizeof body, "return type(%s)", gone[i]);
@@ -148,21 +179,30 @@ static void test_memory(void **arg) {
     killed("local s = ('x'):rep(1e6) local t = {} for i = 1, 1e6 do t[i] = s .. i end", "memory");
     killed("while true do pcall(function() local s = 'x' while true do s = s .. s end end) end", "memory");
     killed("local t = {} local s = ('x'):rep(1e5) for i = 1, 10000 do t[i] = s end return table.concat(t)", "memory");
-    killed("local s = ('x'):rep(100000) return string.format(('%s'):rep(200), unpack((function() local t = {} for i = 1, 200 do t[i] = s end "
-           "return t end)()))", "memory");
-    returns("local n = 0 for i = 1, 100 do local s = ('x'):rep(100000) .. i n = n + #s end return n > 1e7", "true"); /* garbage is no leak */
-    returns("local kept = ('y'):rep(3e6) local n = 0 for i = 1, 300 do n = n + #(('x'):rep(20000) .. i) end return n > 6e6", "true");
-    returns("local kept = {} for i = 1, 20000 do kept[i] = { i } end local n = 0 for i = 1, 30000 do n = n + #{ i } end return n", "30000");
+    killed("local s = ('x'):rep(100000) return string.format(('%s'):rep(200), unpack((function() local t = {} for i = "
+           "1, 200 do t[i] = s end "
+           "return t end)()))",
+           "memory");
+    returns("local n = 0 for i = 1, 100 do local s = ('x'):rep(100000) .. i n = n + #s end return n > 1e7",
+            "true"); /* garbage is no leak */
+    returns(
+        "local kept = ('y'):rep(3e6) local n = 0 for i = 1, 300 do n = n + #(('x'):rep(20000) .. i) end return n > 6e6",
+        "true");
+    returns("local kept = {} for i = 1, 20000 do kept[i] = { i } end local n = 0 for i = 1, 30000 do n = n + #{ i } "
+            "end return n",
+            "30000");
 }
 
 static void test_costly_strings(void **arg) {
     (void)arg;
     killed("local s = ('x'):rep(2e6) while true do local u = s:upper() end", "than a call may");
     killed("local s = ('x'):rep(2e6) local u = s:upper() while true do s:upper() end", "than a call may");
-    killed("local s = ('x'):rep(2e6) local a, b = s .. 'a', s .. 'b' while true do local c = a < b end", "than a call may");
+    killed("local s = ('x'):rep(2e6) local a, b = s .. 'a', s .. 'b' while true do local c = a < b end",
+           "than a call may");
     killed("local s = ('x'):rep(2e6) local a = s .. 'a' while true do local c = s .. 'a' end", "than a call may");
     killed("local s = ('x'):rep(2e6) while true do s:find('y', 1, true) end", "than a call may");
-    killed("local t = {} for i = 1, 1e5 do t[i] = i end while true do table.insert(t, 1, 0) table.remove(t, 1) end", "than a call may");
+    killed("local t = {} for i = 1, 1e5 do t[i] = i end while true do table.insert(t, 1, 0) table.remove(t, 1) end",
+           "than a call may");
     killed("local t = {} for i = 1, 1e5 do t[i] = i % 7 end while true do table.sort(t) end", "than a call may");
     killed("local s = ('x'):rep(1e6) while true do tonumber(s) end", "than a call may");
 }
@@ -172,17 +212,22 @@ static void test_stack(void **arg) {
     fails("local function f(a) return 1 + f(a) end return f(1)", "stack overflow");
     returns("local function f() return 1 + f() end return (pcall(f))", "false");
     fails("local f f = function() return (string.gsub('a', 'a', f)) end f()", "C stack overflow");
-    fails("local f f = function() return string.format('%s', setmetatable({}, {__tostring = f})) end f()", "C stack overflow");
+    fails("local f f = function() return string.format('%s', setmetatable({}, {__tostring = f})) end f()",
+          "C stack overflow");
     fails("local f f = function() table.sort({1, 2}, f) return false end f()", "C stack overflow");
-    fails("local t = setmetatable({}, {}) getmetatable(t).__concat = function(a, b) return a .. b end return t .. 'x'", "stack overflow");
+    fails("local t = setmetatable({}, {}) getmetatable(t).__concat = function(a, b) return a .. b end return t .. 'x'",
+          "stack overflow");
     fails("local t = {} setmetatable(t, {__index = t}) return t.x", "loop");
-    returns("local t = {} setmetatable(t, {__index = function(t, k) return t[k + 1] end}) return (pcall(function() return t[1] end))", "false");
+    returns("local t = {} setmetatable(t, {__index = function(t, k) return t[k + 1] end}) return (pcall(function() "
+            "return t[1] end))",
+            "false");
     fails("return unpack({}, 1, 1e8)", "too many results");
     fails("return string.byte(('x'):rep(1e6), 1, -1)", "slice too long");
     returns("return select('#', 1, 2, nil)", "3");
     fails("return string.format('%99999d', 1)", "invalid");
     returns("return #string.format('%99d', 1)", "99");
-    returns("local ok = pcall(table.sort, {3, 1, 2, 5, 4, 9, 7, 8, 6}, function() return true end) return type(ok)", "boolean");
+    returns("local ok = pcall(table.sort, {3, 1, 2, 5, 4, 9, 7, 8, 6}, function() return true end) return type(ok)",
+            "boolean");
 }
 
 static void test_error_values(void **arg) {
@@ -196,11 +241,12 @@ static void test_error_values(void **arg) {
 
 static void test_settings_table(void **arg) {
     (void)arg;
-    mg_state *s = state_with("local policy = { settings = { limit = 5, words = { 'a', 'b' } } } local alias = policy.settings\n"
-                             "function policy.admit() local keys = 0 for k, v in pairs(alias) do keys = keys + 1 end\n"
-                             "  return alias.limit, policy.settings.limit, keys, #alias.words,\n"
-                             "    pcall(function() alias.limit = 6 end), pcall(rawset, alias, 'limit', 6), pcall(table.insert, alias, 1),\n"
-                             "    (select(2, pcall(function() return alias.limits end))) end return policy");
+    mg_state *s = state_with(
+        "local policy = { settings = { limit = 5, words = { 'a', 'b' } } } local alias = policy.settings\n"
+        "function policy.admit() local keys = 0 for k, v in pairs(alias) do keys = keys + 1 end\n"
+        "  return alias.limit, policy.settings.limit, keys, #alias.words,\n"
+        "    pcall(function() alias.limit = 6 end), pcall(rawset, alias, 'limit', 6), pcall(table.insert, alias, 1),\n"
+        "    (select(2, pcall(function() return alias.limits end))) end return policy");
     if (!s) fail_msg("%s", faults);
     assert_int_equal(run_in(s), MG_RAN_DONE);
     if (!strstr(output, "5 5 2 2 false") || !strstr(output, "has no 'limits'")) fail_msg("%s", output);
@@ -226,9 +272,11 @@ static void test_files_are_apart(void **arg) {
     (void)arg;
     mg_source *sources[] = {
         mg_source_create(MG_TIER_SHARED, MG_STR(""), MG_STR("first"),
-                         MG_STR("shared = 'mine' tostring = nil _G.pcall = error local p = {} function p.admit() late = 1 return shared end return p")),
+                         MG_STR("shared = 'mine' tostring = nil _G.pcall = error local p = {} function p.admit() late "
+                                "= 1 return shared end return p")),
         mg_source_create(MG_TIER_SHARED, MG_STR(""), MG_STR("second"),
-                         MG_STR("local p = {} function p.admit() return tostring(shared), tostring(late), type(pcall), _G.shared == nil end return p")),
+                         MG_STR("local p = {} function p.admit() return tostring(shared), tostring(late), type(pcall), "
+                                "_G.shared == nil end return p")),
     };
     mg_bundle *b = mg_bundle_create(MG_STR(""), sources, NULL, 2, MG_STR(""));
     faults_clear();
@@ -261,7 +309,8 @@ static void test_loading(void **arg) {
     refused("while true do end", "more");
     refused("local t = {} for i = 1, 1e9 do t[i] = {} end", "hostile.lua:0: it ");
     refused("\n\nerror('no')", "hostile.lua:3: no");
-    refused("return { admitt = function() end }", "'admitt' is no phase (admit, prompt, screen, route, spend, reply, settle); did you mean 'admit'?");
+    refused("return { admitt = function() end }",
+            "'admitt' is no phase (admit, prompt, screen, route, spend, reply, settle); did you mean 'admit'?");
     refused("return { helper = function() end }", "make a helper a local function");
     refused("return { setings = {} }", "did you mean 'settings'?");
     refused("return { admit = 5 }", "'admit' must be a function");
@@ -275,7 +324,8 @@ static void test_loading(void **arg) {
     refused("return { init = function() while true do end end }", "more");
     refused("test.wait() return {}", "test.wait can't be called while the file is loaded");
     refused("test.settle_only() return {}", "it can in: settle");
-    mg_state *s = state_with("local p = { window = 200, name = 'x', settings = { a = 1, b = 'x', c = {}, d = { 1 }, e = { x = 1 }, f = true } }\n"
+    mg_state *s = state_with("local p = { window = 200, name = 'x', settings = { a = 1, b = 'x', c = {}, d = { 1 }, e "
+                             "= { x = 1 }, f = true } }\n"
                              "local from function p.init() from = select(2, test.who()) end function p.reply() end\n"
                              "function p.admit() return from end return p");
     if (!s) fail_msg("%s", faults);
@@ -301,9 +351,11 @@ static void test_helpers(void **arg) {
     fails("test.fields{ requests = 'x' }", "'requests' must be a number, got string");
     returns("return test.json({ 1, 'a\"', true, { x = 0.1 } })", "[1,\"a\\\"\",true,{\"x\":0.1}] ");
     returns("return test.json({})", "{} ");
-    returns("return test.json({ 1, nil, 3, x = 1 })", "nil a table must be a list (1, 2, … without holes) or have only strings as keys");
+    returns("return test.json({ 1, nil, 3, x = 1 })",
+            "nil a table must be a list (1, 2, … without holes) or have only strings as keys");
     returns("local t = {} t[1] = t return test.json(t)", "nil the table contains itself");
-    returns("local t = {} for i = 1, 40 do t = { t } end return test.json(t)", "nil the value is nested deeper than 32");
+    returns("local t = {} for i = 1, 40 do t = { t } end return test.json(t)",
+            "nil the value is nested deeper than 32");
     returns("return test.json(print)", "nil a function can't be written as JSON");
     returns("return test.json(('x'):rep(2e6))", "nil the value is larger than 1 MB as JSON");
     returns("return test.json(1/0)", "nil NaN and infinity are no JSON numbers");
@@ -322,22 +374,41 @@ static void test_tables(void **arg) {
 /* The same answers as the library's own functions. */
 static void test_patterns(void **arg) {
     (void)arg;
-    static const char *const subjects[] = {"", "a", "hello world", "key = value", "(a(b)c)d", "THE (quick) fox", "  trim me  ", "a.b.c",
-                                           "x1y22z333", "2026-11-22T17:00:00Z", "aaa", "a\\0b", "[x]", "100%", "%d", "foo.bar(baz)", "]-^"};
-    static const char *const patterns[] = {"",        "a*",       "a-b",     "(%w+) (%w+)",  "^%s*(.-)%s*$", "%b()",     "%f[%a]%a+",  "[^%s]+",
-                                           "()l()",   "(.)%1",    "%d+",     "[a-c]+",       "[]]",          "[^]]",     "[%]x]",      "[a-]",
-                                           "^a",      "a$",       "$",       "^$",           ".-$",          "(a?)(a?)", "%.",         "%%",
-                                           "(%d+)-(%d+)", "[%d%-]+", ".",    "%u+",          "%W",           "x*",       "(()x)",      "[%a_][%w_]*",
-                                           "^",       "-",        "[-]",     "%x+",          "%p",           "a+?",      "((a)(b))"};
+    static const char *const subjects[] = {"",
+                                           "a",
+                                           "hello world",
+                                           "key = value",
+                                           "(a(b)c)d",
+                                           "THE (quick) fox",
+                                           "  trim me  ",
+                                           "a.b.c",
+                                           "x1y22z333",
+                                           "2026-11-22T17:00:00Z",
+                                           "aaa",
+                                           "a\\0b",
+                                           "[x]",
+                                           "100%",
+                                           "%d",
+                                           "foo.bar(baz)",
+                                           "]-^"};
+    static const char *const patterns[] = {
+        "",      "a*",  "a-b",     "(%w+) (%w+)", "^%s*(.-)%s*$", "%b()",  "%f[%a]%a+",   "[^%s]+",  "()l()",
+        "(.)%1", "%d+", "[a-c]+",  "[]]",         "[^]]",         "[%]x]", "[a-]",        "^a",      "a$",
+        "$",     "^$",  ".-$",     "(a?)(a?)",    "%.",           "%%",    "(%d+)-(%d+)", "[%d%-]+", ".",
+        "%u+",   "%W",  "x*",      "(()x)",       "[%a_][%w_]*",  "^",     "-",           "[-]",     "%x+",
+        "%p",    "a+?", "((a)(b))"};
     lua_State *L = luaL_newstate();
     luaL_openlibs(L);
     for (size_t i = 0; i < sizeof subjects / sizeof subjects[0]; i++)
         for (size_t j = 0; j < sizeof patterns / sizeof patterns[0]; j++) {
             char chunk[1200], expected[sizeof output] = "error";
             snprintf(chunk, sizeof chunk,
-                     "local s, p = [==[%s]==], [==[%s]==] local out = {} local function add(...) for i = 1, select('#', ...) do "
-                     "out[#out + 1] = tostring((select(i, ...))) end out[#out + 1] = ';' end add(s:find(p)) add(s:match(p)) add(s:find(p, 3)) "
-                     "add(s:gsub(p, '<%%0>')) add(s:gsub(p, '%%1', 1)) add(s:gsub(p, function(...) add(...) end)) for a, b in s:gmatch(p) do "
+                     "local s, p = [==[%s]==], [==[%s]==] local out = {} local function add(...) for i = 1, "
+                     "select('#', ...) do "
+                     "out[#out + 1] = tostring((select(i, ...))) end out[#out + 1] = ';' end add(s:find(p)) "
+                     "add(s:match(p)) add(s:find(p, 3)) "
+                     "add(s:gsub(p, '<%%0>')) add(s:gsub(p, '%%1', 1)) add(s:gsub(p, function(...) add(...) end)) for "
+                     "a, b in s:gmatch(p) do "
                      "add(a, b) end return table.concat(out, ' ')",
                      subjects[i], patterns[j]);
             if (luaL_dostring(L, chunk) == 0) snprintf(expected, sizeof expected, "%.900s", lua_tostring(L, -1));
@@ -348,7 +419,8 @@ static void test_patterns(void **arg) {
             if (!t) fail_msg("%s", faults);
             mg_ran ran = run_in(t);
             if (ran != MG_RAN_DONE) snprintf(output, sizeof output, "error");
-            if (strcmp(output, expected) != 0) fail_msg("'%s' with '%s':\n%s\nnot\n%s", subjects[i], patterns[j], output, expected);
+            if (strcmp(output, expected) != 0)
+                fail_msg("'%s' with '%s':\n%s\nnot\n%s", subjects[i], patterns[j], output, expected);
             mg_state_destroy(t);
         }
     lua_close(L);
@@ -379,11 +451,21 @@ static void test_hostile_patterns(void **arg) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_loops),          cmocka_unit_test(test_loops_below_c), cmocka_unit_test(test_pcall),
-        cmocka_unit_test(test_nothing_to_escape_with), cmocka_unit_test(test_memory), cmocka_unit_test(test_costly_strings),
-        cmocka_unit_test(test_stack),          cmocka_unit_test(test_error_values),  cmocka_unit_test(test_settings_table),
-        cmocka_unit_test(test_files_are_apart), cmocka_unit_test(test_loading),      cmocka_unit_test(test_helpers),
-        cmocka_unit_test(test_tables),         cmocka_unit_test(test_patterns),      cmocka_unit_test(test_hostile_patterns),
+        cmocka_unit_test(test_loops),
+        cmocka_unit_test(test_loops_below_c),
+        cmocka_unit_test(test_pcall),
+        cmocka_unit_test(test_nothing_to_escape_with),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_costly_strings),
+        cmocka_unit_test(test_stack),
+        cmocka_unit_test(test_error_values),
+        cmocka_unit_test(test_settings_table),
+        cmocka_unit_test(test_files_are_apart),
+        cmocka_unit_test(test_loading),
+        cmocka_unit_test(test_helpers),
+        cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_hostile_patterns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
