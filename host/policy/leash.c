@@ -8,7 +8,7 @@ enum {
     INTERVAL = 1000, /* instructions between two looks */
     SMALL = 8 << 10, /* blocks up to this size don't make one instruction costly */
     BYTES_A_UNIT = 64, /* of a large allocation: it is filled, and swept later */
-    C_STACK = 256 << 10, /* for C functions that call Lua that calls C functions … */
+    C_STACK = 96 << 10,      /* for C functions that call Lua that calls C functions …: unwinding them takes time too */
     GC_STEP = 16 << 10, /* bytes allocated for which the collector makes a step when memory is short */
     GC_STEPS = 64,
     GC_STEPMUL = 400,
