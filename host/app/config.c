@@ -13,30 +13,40 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* ---- notes ----------------------------------------------------------------------------------------------------------- */
+/* ---- faults and notes ----------------------------------------------------------------------------------------------------------- */
+
+typedef struct fault_list {
+    mg_arena *arena;
+    mg_config_fault *v;
+    size_t n, room;
+} fault_list;
 
 typedef struct loading {
-    mg_config *c;
-    mg_config_faults fault;
-    void *arg;
-    size_t room; /* of the notes */
+    fault_list faults, notes;
 } loading;
 
-static void pass_fault(void *arg, const mg_config_fault *f) {
-    loading *l = arg;
-    if (l->fault) l->fault(l->arg, f);
+static void append(fault_list *l, const mg_config_fault *f) {
+    if (l->n == l->room) {
+        l->room = l->room ? l->room * 2 : 8;
+        mg_config_fault *more = mg_arena_alloc(l->arena, l->room * sizeof *more);
+        if (l->n) memcpy(more, l->v, l->n * sizeof *more);
+        l->v = more;
+    }
+    l->v[l->n++] = *f; /* its strings live in the same arena */
 }
 
-static void keep_note(void *arg, const mg_config_fault *f) {
-    loading *l = arg;
-    mg_config *c = l->c;
-    if (c->n_notes == l->room) {
-        l->room = l->room ? l->room * 2 : 8;
-        mg_config_fault *more = mg_arena_alloc(c->arena, l->room * sizeof *more);
-        if (c->n_notes) memcpy(more, c->notes, c->n_notes * sizeof *more);
-        c->notes = more;
+static void keep_fault(void *arg, const mg_config_fault *f) { append(&((loading *)arg)->faults, f); }
+static void keep_note(void *arg, const mg_config_fault *f) { append(&((loading *)arg)->notes, f); }
+
+/* Faults are found in the order of the checks, and told in the order of the lines (insertion sort keeps equal ones). */
+static void tell(const fault_list *l, mg_config_faults fault, void *arg) {
+    for (size_t i = 1; i < l->n; i++) {
+        mg_config_fault f = l->v[i];
+        size_t k = i;
+        for (; k > 0 && mg_str_eq(l->v[k - 1].file, f.file) && l->v[k - 1].line > f.line; k--) l->v[k] = l->v[k - 1];
+        l->v[k] = f;
     }
-    c->notes[c->n_notes++] = *f; /* its strings live in the same arena */
+    for (size_t i = 0; i < l->n && fault; i++) fault(arg, &l->v[i]);
 }
 
 /* ---- what the table of settings leaves to this file -------------------------------------------------------------------- */
@@ -54,11 +64,14 @@ static void read_unpriced(const mg_json *root, mg_config *c) {
     c->unpriced_nano_per_million = mg_json_kind(v) == MG_JSON_STRING ? -1 : mg_money_from_usd(mg_json_number(v, 75));
 }
 
+/* Of the type that the table of settings asks for: if not, it has said so already. */
+static bool is_listen(const mg_json *v) { return mg_json_kind(v) == MG_JSON_STRING || mg_config_is_table(v); }
+
 static void read_listen(const mg_json *root, mg_config *c, mg_config_report *r) {
     const mg_json *data = mg_config_at(root, "listen"), *admin = mg_config_at(root, "admin.listen");
     c->admin.address = MG_STR("127.0.0.1:8081");
-    if (admin) mg_config_listener_read(admin, MG_STR("admin.listen"), c->arena, r, &c->admin);
-    if (data) {
+    if (is_listen(admin)) mg_config_listener_read(admin, MG_STR("admin.listen"), c->arena, r, &c->admin);
+    if (is_listen(data)) {
         c->listen = mg_config_listeners_read(data, MG_STR("listen"), c->arena, r, &c->n_listen);
         return;
     }
@@ -161,13 +174,16 @@ static const mg_json *run_file(mg_config *c, mg_config_report *r) {
 mg_config *mg_config_load(mg_str path, mg_config_faults fault, void *arg) {
     mg_arena *arena = mg_arena_create(16 * 1024);
     mg_config *c = MG_ARENA_NEW(arena, mg_config);
-    loading l = {c, fault, arg, 0};
+    loading l = {.faults.arena = arena, .notes.arena = arena};
     c->arena = arena;
     c->file = path.p ? mg_arena_dup(arena, path) : MG_STR("");
-    mg_config_report r = {.fault = pass_fault, .warn = keep_note, .arg = &l, .arena = arena, .file = c->file};
+    mg_config_report r = {.fault = keep_fault, .warn = keep_note, .arg = &l, .arena = arena, .file = c->file};
     const mg_json *root = path.p ? run_file(c, &r) : NULL;
     read_all(root ? root : &mg_config_node_new(arena, MG_JSON_OBJECT, NULL)->json, c, &r);
+    c->notes = l.notes.v;
+    c->n_notes = l.notes.n;
     if (!r.n) return c;
+    tell(&l.faults, fault, arg);
     mg_config_destroy(c);
     return NULL;
 }

@@ -34,7 +34,8 @@ static void set_place(mg_config_use *u, const mg_json *v) {
 }
 
 /* Reads the plugin's name; `otherwise` is used where there is none, if it is not empty. */
-static void read_plugin(const mg_json *v, mg_str shown, mg_str otherwise, mg_config_report *r, mg_config_use *u) {
+static void read_plugin(const mg_json *v, mg_str shown, mg_str otherwise, const char *example, mg_config_report *r,
+                        mg_config_use *u) {
     const mg_json *first = mg_json_kind(v) == MG_JSON_STRING ? v : mg_config_element(v, 0);
     const mg_json *more = first != v ? mg_config_element(v, 1) : NULL;
     set_place(u, v);
@@ -43,13 +44,14 @@ static void read_plugin(const mg_json *v, mg_str shown, mg_str otherwise, mg_con
         mg_config_fault_at(r, more, "'" MG_STR_FMT "' holds more than one element without a name", MG_STR_ARG(shown));
     if ((first && mg_json_kind(first) != MG_JSON_STRING) || !u->plugin.n)
         mg_config_fault_at(r, v, "'" MG_STR_FMT "' must begin with its plugin's name, as in { \"%s\", … }",
-                           MG_STR_ARG(shown), mg_str_starts(shown, MG_STR("providers")) ? "openai" : "memory");
+                           MG_STR_ARG(shown), example);
 }
 
 static void read_use(const mg_json *v, const char *key, const char *otherwise, mg_config *c, mg_config_report *r,
                      mg_config_use *u) {
     *u = (mg_config_use){.name = mg_str_of(otherwise), .plugin = mg_str_of(otherwise)};
-    if (v) read_plugin(v, mg_str_of(key), (mg_str){0}, r, u);
+    if (v && v->type != MG_JSON_STRING && !mg_config_is_table(v)) return; /* the table of settings says so */
+    if (v) read_plugin(v, mg_str_of(key), (mg_str){0}, otherwise, r, u);
     u->name = u->plugin;
     u->settings = mg_config_select(c->arena, v, NULL);
 }
@@ -136,7 +138,7 @@ static void read_provider(const mg_json *v, mg_config *c, mg_config_report *r, m
     if (!mg_keep_org_id_ok(u->name))
         mg_config_fault_at(r, v, "a provider's name has 1 to 64 letters, digits, '.', '_' or '-', not '" MG_STR_FMT "'",
                            MG_STR_ARG(mg_str_cut(v->key, 64)));
-    read_plugin(v, shown, (mg_str){0}, r, u);
+    read_plugin(v, shown, (mg_str){0}, "openai", r, u);
     mg_json *settings = (mg_json *)mg_config_select(c->arena, v, is_plugins); /* made here, nobody else's yet */
     read_key(v, shown, settings, c, r);
     read_timeouts(v, &u->timeouts);
@@ -179,7 +181,7 @@ static void read_detectors(const mg_json *v, mg_config *c, mg_config_report *r) 
         if (!mg_config_is_table(e)) continue;
         mg_config_use *u = &c->detectors[c->n_detectors++];
         mg_str shown = mg_arena_printf(r->arena, "detectors." MG_STR_FMT, MG_STR_ARG(mg_str_cut(e->key, 64)));
-        read_plugin(e, shown, e->key, r, u);
+        read_plugin(e, shown, e->key, "pii", r, u);
         u->name = e->key;
         u->settings = mg_config_select(c->arena, e, NULL);
     }

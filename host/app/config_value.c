@@ -269,9 +269,11 @@ const mg_json *mg_config_value_root(mg_config_run *run, int index) {
         n->json.key = a->key;
         add_member(&b, &m, n);
     }
-    if (run->too_large)
+    if (run->too_large) {
         mg_config_fault_line(run->report, run->chunks[0].path, 0, "the configuration's values take more than %d MB",
                              MG_CONFIG_TREE_MAX >> 20);
+        return NULL;
+    }
     mg_config_node *root = new_node(&b, MG_JSON_OBJECT, (place){0, 0, NULL});
     link_members(root, &m);
     return &root->json;
