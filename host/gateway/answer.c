@@ -19,7 +19,7 @@ static void set_usage(mg_attempt *a, const mg_event *e) {
 
 static void on_text(mg_attempt *a, const mg_event *e) {
     if (!a->first_token_us && e->text.n) a->first_token_us = mg_clock_mono_us();
-    if (a->event_stream) a->counted += mg_tokens_estimate(e->text, a->target->model);
+    if (a->event_stream || a->counting) a->counted += mg_tokens_estimate(e->text, a->target->model);
 }
 
 static void on_event(void *ctx, const mg_event *e) {
@@ -111,7 +111,9 @@ mg_status mg_answer_decode(mg_attempt *a, mg_error *error) {
     mg_edits_init(&a->edits, a->r->arena);
     st = decode(a, (mg_str){0}, mg_buf_view(&a->in), a->root, error);
     if (st == MG_OK && a->bad_frame) return mg_fail(error, 502, "bad_answer", "%s", a->message);
-    return st;
+    if (st != MG_OK || a->usage_known || a->r->operation != MG_OP_CHAT) return st;
+    a->counting = true; /* no figures of the vendor's: a second look counts the text, which is rarely needed */
+    return decode(a, (mg_str){0}, mg_buf_view(&a->in), a->root, error);
 }
 
 static const mg_json *choice_text(const mg_attempt *a, size_t i) {

@@ -49,6 +49,7 @@ struct mg_attempt {
 
     mg_usage usage;
     bool usage_known;
+    bool counting; /* a plain answer states no usage: its text is counted, as a stream's is while it passes */
     int64_t counted; /* output tokens by estimate, as they pass */
     mg_str upstream_id, model, request_id;
     uint64_t started_us, first_token_us;
