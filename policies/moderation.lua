@@ -20,12 +20,11 @@ local policy = {
 
 local PATTERN_WORDS = 100   -- words in one pattern: patterns have a largest length
 
-local function escape(word) return (word:gsub("[^%w\128-\255]", "\\%0")) end
-
+-- The words of a phrase, with anything but letters and digits between them. \Q to \E is plain text in a pattern.
 local function phrase(text)
   local words = {}
-  for word in text:gmatch("%S+") do words[#words + 1] = escape(word) end
-  return table.concat(words, "[\\W_]+")
+  for word in text:gmatch("%S+") do words[#words + 1] = word end
+  return table.concat(words, "\\E[\\W_]+\\Q")
 end
 
 -- Patterns that match any of the words and phrases. Letters are those of Unicode, so that "café" is one word.
@@ -33,12 +32,14 @@ local function build(settings)
   local all, patterns = {}, {}
   for _, list in ipairs{ settings.words, settings.phrases } do
     for _, text in ipairs(list) do
-      if text:find("%S") then all[#all + 1] = phrase(text) end
+      if text:find("%s") then text = phrase(text) end
+      if text ~= "" then all[#all + 1] = text end
     end
   end
   for first = 1, #all, PATTERN_WORDS do
     local last = math.min(first + PATTERN_WORDS - 1, #all)
-    patterns[#patterns + 1] = "(*UTF)(*UCP)(?i)(?<!\\w)(?:" .. table.concat(all, "|", first, last) .. ")(?!\\w)"
+    patterns[#patterns + 1] = "(*UTF)(*UCP)(?i)(?<!\\w)(?:\\Q" .. table.concat(all, "\\E|\\Q", first, last)
+      .. "\\E)(?!\\w)"
   end
   return patterns
 end
@@ -63,7 +64,7 @@ end
 local function check_words(settings, text)
   for _, pattern in ipairs(patterns_of(settings)) do
     local found, err = re.find(text, pattern)
-    if err and found == nil then error(err) end
+    if found == nil then error(err) end
     if found then return refuse(settings, "moderation.words", "The request contains words that are not allowed here.") end
   end
 end

@@ -66,7 +66,8 @@ static int budget_status(lua_State *L) {
         mg_lua_check_fields(L, 1, fields, "budget.status");
         mg_str text = mg_lua_opt_field_str(L, 1, "scope");
         if (text.p && !mg_scope_parse(text, &scope))
-            return luaL_error(L, "budget.status: 'scope' must be org, team, user, key, model or provider, got \"%s\"", text.p);
+            return luaL_error(L, "budget.status: 'scope' must be org, team, user, key, model or provider, got \"%s\"",
+                              text.p);
         period = check_period(L);
     }
     mg_request *r = mg_lua_request(L);
@@ -83,7 +84,8 @@ static const mg_lua_function functions[] = {
     {"status", budget_status, MG_ANY_PHASE, true,
      "@param options? {scope?: \"org\"|\"team\"|\"user\"|\"key\", period?: \"day\"|\"week\"|\"month\"|\"year\"} the "
      "organization's, and the configured period, unless given\n"
-     "@return moongate.budget_status? status nil: there is no such budget\n@return string? error why it can't be known\n---\n"
+     "@return moongate.budget_status? status nil: there is no such budget\n@return string? error why it can't be "
+     "known\n---\n"
      "How the budget of the present period stands. What is reserved for requests under way counts as used."},
     {NULL, NULL, 0, false, NULL},
 };

@@ -6,8 +6,8 @@
 
 enum { ZONES_KEPT = 8, LOAD_UNITS = 5000 };
 
-/* Specs say what time it is for the policies on their thread. Not a field of something, because `clock` works while a file is
- * being loaded, when there is neither a request nor a worker; nothing but the spec runner sets it. */
+/* Specs say what time it is for the policies on their thread. Not a field of something, because `clock` works while a
+ * file is being loaded, when there is neither a request nor a worker; nothing but the spec runner sets it. */
 static _Thread_local int64_t fixed_ms = -1;
 
 void mg_policy_clock_fix(int64_t unix_ms) { fixed_ms = unix_ms; }
@@ -49,7 +49,8 @@ static void drop_all_if_full(lua_State *L, int table) {
     }
 }
 
-/* The zone, owned by the state; NULL and a sentence pushed when there is none. The file, a few KB, is read once a state. */
+/* The zone, owned by the state; NULL and a sentence pushed when there is none. The file, a few KB, is read once a
+ * state. */
 static const mg_zone *find_zone(lua_State *L, mg_str name) {
     push_zones(L);
     int table = lua_gettop(L);

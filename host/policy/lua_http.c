@@ -2,7 +2,14 @@
 #include "policy/modules.h"
 #include "gateway/fetch.h"
 
-enum { HEADERS_MAX = 32, BODY_MAX = 1 << 20, URL_MAX = 4096, NAME_BYTES = 64, VALUE_BYTES = 4096, TIMEOUT_MAX_MS = 5000 };
+enum {
+    HEADERS_MAX = 32,
+    BODY_MAX = 1 << 20,
+    URL_MAX = 4096,
+    NAME_BYTES = 64,
+    VALUE_BYTES = 4096,
+    TIMEOUT_MAX_MS = 5000
+};
 
 typedef struct pending { /* in the request's arena */
     mg_call *call;
@@ -61,7 +68,8 @@ static void answered(void *arg, const mg_fetch_result *result, const mg_error *e
 }
 
 static bool token_char(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("!#$%&'*+-.^_`|~", c));
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
 static void check_header(lua_State *L, mg_str name, mg_str value) {
@@ -129,7 +137,8 @@ static int http_request(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     mg_lua_check_fields(L, 1, known, "http.request");
     mg_fetch_request q = {.url = mg_lua_opt_field_str(L, 1, "url"), .body = mg_lua_opt_field_str(L, 1, "body")};
-    if (!q.url.n || q.url.n > URL_MAX) return luaL_error(L, "http.request: 'url' must be a URL of at most %d bytes", (int)URL_MAX);
+    if (!q.url.n || q.url.n > URL_MAX)
+        return luaL_error(L, "http.request: 'url' must be a URL of at most %d bytes", (int)URL_MAX);
     if (q.body.n > BODY_MAX) return luaL_error(L, "http.request: 'body' may have at most %d bytes", (int)BODY_MAX);
     q.method = check_method(L, q.body);
     q.timeout_ms = check_timeout(L);
@@ -150,10 +159,12 @@ static int http_request(lua_State *L) {
 static const mg_lua_function functions[] = {
     {"request", http_request, MG_ANY_PHASE, true,
      "@param request {url: string, method?: \"GET\"|\"HEAD\"|\"POST\"|\"PUT\"|\"PATCH\"|\"DELETE\", "
-     "headers?: table<string, string>, body?: string, timeout?: number} POST with a body, else GET; timeout in seconds, at "
+     "headers?: table<string, string>, body?: string, timeout?: number} POST with a body, else GET; timeout in "
+     "seconds, at "
      "most 5\n"
      "@return moongate.http_answer? answer nil: there was none\n@return string? error\n---\n"
-     "Asks another server and waits for its answer, while other requests go on. Only hosts that the configuration lists, "
+     "Asks another server and waits for its answer, while other requests go on. Only hosts that the configuration "
+     "lists, "
      "never private addresses unless it says so; redirects are not followed; answers of up to 1 MB."},
     {NULL, NULL, 0, false, NULL},
 };

@@ -44,7 +44,8 @@ static const mg_lua_function functions[] = {
     {"encode", json_encode, MG_ANY_PHASE | MG_AT_LOAD, false,
      "@param value any a table with keys 1 to n is a list, one with strings as keys an object\n"
      "@return string? text\n@return string? error\n---\n"
-     "Writes a value as JSON. What JSON can't hold (functions, cycles, tables that are both), more than 32 levels and more "
+     "Writes a value as JSON. What JSON can't hold (functions, cycles, tables that are both), more than 32 levels and "
+     "more "
      "than 1 MB are errors."},
     {"decode", json_decode, MG_ANY_PHASE | MG_AT_LOAD, false,
      "@param text string at most 1 MB\n@return any? value\n@return string? error\n---\n"

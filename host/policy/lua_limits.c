@@ -24,7 +24,8 @@ static mg_str check_name(lua_State *L, int table, const char *who) {
     bool ok = name.n <= NAME_MAX_BYTES;
     for (size_t i = 0; ok && i < name.n; i++) {
         char c = name.p[i];
-        ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+        ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+             c == '.';
     }
     if (!ok) luaL_error(L, "%s: 'name' must be at most %d letters, digits, '_', '-' and '.'", who, (int)NAME_MAX_BYTES);
     return name;
@@ -37,8 +38,9 @@ static mg_rate check_rate(lua_State *L, const char *who, size_t m, mg_str text) 
         luaL_error(L, "%s: '%s' must be a rate like %s: %s", who, measures[m].field,
                    measures[m].measure == MG_MEASURE_COST ? "\"50 usd/day\"" : "\"60/minute\"", error.text);
     if (rate.usd != (measures[m].measure == MG_MEASURE_COST))
-        luaL_error(L, rate.usd ? "%s: '%s' counts %s, not dollars: write it like \"60/minute\""
-                               : "%s: '%s' counts dollars: write it like \"50 usd/day\"",
+        luaL_error(L,
+                   rate.usd ? "%s: '%s' counts %s, not dollars: write it like \"60/minute\""
+                            : "%s: '%s' counts dollars: write it like \"50 usd/day\"",
                    who, measures[m].field, measures[m].field);
     return rate;
 }
@@ -55,7 +57,8 @@ static size_t check_limits(lua_State *L, const char *who, mg_limit limits[N_MEAS
         mg_str text = mg_lua_opt_field_str(L, 1, measures[m].field);
         if (text.p) limits[n++] = (mg_limit){scope, measures[m].measure, check_rate(L, who, m, text), name};
     }
-    if (n == 0) luaL_error(L, "%s: nothing to limit: give 'requests', 'tokens' or 'cost', as in requests = \"60/minute\"", who);
+    if (n == 0)
+        luaL_error(L, "%s: nothing to limit: give 'requests', 'tokens' or 'cost', as in requests = \"60/minute\"", who);
     return n;
 }
 
@@ -156,9 +159,12 @@ static const mg_lua_function functions[] = {
      "rates like \"60/minute\", \"50/2s\", \"100000/hour\", \"50 usd/day\"\n"
      "@return boolean? ok true: it fits; false: over the limit; nil: the counters can't be reached\n"
      "@return number|string|nil wait false: seconds until it would fit (math.huge: never); nil: what went wrong\n---\n"
-     "Declares limits for this request. Requests are taken now, all or none; tokens and cost are reserved before the request "
-     "is sent and settled by what it used. A limit is taken once a request, however often it is asked for; of equal scope and "
-     "period the strictest holds, the configuration's included. `scope` is `org` unless given; `name` tells limits apart that "
+     "Declares limits for this request. Requests are taken now, all or none; tokens and cost are reserved before the "
+     "request "
+     "is sent and settled by what it used. A limit is taken once a request, however often it is asked for; of equal "
+     "scope and "
+     "period the strictest holds, the configuration's included. `scope` is `org` unless given; `name` tells limits "
+     "apart that "
      "are otherwise alike."},
     {"status", limits_status, MG_ANY_PHASE, true,
      "@param limit {requests?: string, tokens?: string, cost?: string, "

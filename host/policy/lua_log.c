@@ -42,8 +42,11 @@ static const char *check_field_name(lua_State *L, int index) {
     for (size_t i = 0; ok && i < name.n; i++)
         ok = (name.p[i] >= 'a' && name.p[i] <= 'z') || name.p[i] == '_' || (i && name.p[i] >= '0' && name.p[i] <= '9');
     if (!ok)
-        luaL_error(L, "log: a field's name is at most %d lower-case letters, digits and '_', and not one that each line has "
-                      "(time, level, event, org, policy, request, text, dropped)", (int)FIELD_NAME_MAX);
+        luaL_error(
+            L,
+            "log: a field's name is at most %d lower-case letters, digits and '_', and not one that each line has "
+            "(time, level, event, org, policy, request, text, dropped)",
+            (int)FIELD_NAME_MAX);
     return name.p;
 }
 

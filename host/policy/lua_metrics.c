@@ -101,7 +101,8 @@ static mg_series *find_series(lua_State *L, const char *who, mg_metric_type type
     if (!lua_isnil(L, -1)) return lua_touserdata(L, -1);
     lua_rawgeti(L, -3, 1);
     lua_Integer known = lua_tointeger(L, -1);
-    if (known >= SERIES_MAX) luaL_error(L, "%s: more than %d series: label values must not be ids", who, (int)SERIES_MAX);
+    if (known >= SERIES_MAX)
+        luaL_error(L, "%s: more than %d series: label values must not be ids", who, (int)SERIES_MAX);
     lua_pushinteger(L, known + 1);
     lua_rawseti(L, -5, 1);
     lua_pop(L, 2);
@@ -146,7 +147,8 @@ static const mg_lua_function functions[] = {
 
 const mg_lua_module mg_lua_metrics = {
     .name = "metrics",
-    .doc = "Counters and gauges of your own in `/metrics`, labelled with `org` and `policy` besides what you give. Label values "
+    .doc = "Counters and gauges of your own in `/metrics`, labelled with `org` and `policy` besides what you give. "
+           "Label values "
            "must be few: never ids of users or requests.",
     .functions = functions,
 };

@@ -49,9 +49,15 @@ static void part_kind(lua_State *L, mg_request *r, const void *o) {
     (void)r;
     lua_pushstring(L, kinds[field_part(L, o)->kind]);
 }
-static void part_role(lua_State *L, mg_request *r, const void *o) { (void)r, mg_lua_push_str(L, field_part(L, o)->role); }
-static void part_name(lua_State *L, mg_request *r, const void *o) { (void)r, mg_lua_push_str(L, field_part(L, o)->name); }
-static void part_mime(lua_State *L, mg_request *r, const void *o) { (void)r, mg_lua_push_str(L, field_part(L, o)->mime); }
+static void part_role(lua_State *L, mg_request *r, const void *o) {
+    (void)r, mg_lua_push_str(L, field_part(L, o)->role);
+}
+static void part_name(lua_State *L, mg_request *r, const void *o) {
+    (void)r, mg_lua_push_str(L, field_part(L, o)->name);
+}
+static void part_mime(lua_State *L, mg_request *r, const void *o) {
+    (void)r, mg_lua_push_str(L, field_part(L, o)->mime);
+}
 static void part_bytes(lua_State *L, mg_request *r, const void *o) {
     (void)r;
     lua_pushnumber(L, (lua_Number)field_part(L, o)->bytes);
@@ -86,7 +92,8 @@ static int part_replace(lua_State *L) {
     mg_str text = mg_lua_check_str(L, 2);
     const mg_part *part = part_of(L, p);
     if (!part->text)
-        return luaL_error(L, "part:replace: a part of kind %s that has no readable text can't be replaced", kinds[part->kind]);
+        return luaL_error(L, "part:replace: a part of kind %s that has no readable text can't be replaced",
+                          kinds[part->kind]);
     lua_createtable(L, 1, 0);
     lua_pushvalue(L, 2);
     lua_rawseti(L, -2, 1);
@@ -102,9 +109,8 @@ static int part_replace(lua_State *L) {
 static const mg_lua_function part_methods[] = {
     {"text", part_text, MG_ANY_PHASE, false,
      "@return string? text nil where it can't be read: an image, say\n---\nThe part's text."},
-    {"replace", part_replace,
-     1 << MG_PHASE_ADMIT | 1 << MG_PHASE_PROMPT | 1 << MG_PHASE_SCREEN | 1 << MG_PHASE_ROUTE, false,
-     "@param text string\n---\nPuts another text in its place. Raises where the part has no text."},
+    {"replace", part_replace, 1 << MG_PHASE_ADMIT | 1 << MG_PHASE_PROMPT | 1 << MG_PHASE_SCREEN | 1 << MG_PHASE_ROUTE,
+     false, "@param text string\n---\nPuts another text in its place. Raises where the part has no text."},
     {NULL, NULL, 0, false, NULL},
 };
 
@@ -119,7 +125,8 @@ const mg_lua_module mg_lua_part = {
     .open = part_open,
 };
 
-/* The iterator is an object of no class that policies can reach; `index` is the next part. Upvalues: it, the kind wanted or -1. */
+/* The iterator is an object of no class that policies can reach; `index` is the next part. Upvalues: it, the kind
+ * wanted or -1. */
 static int next_part(lua_State *L) {
     part_object *at = mg_object_check(L, lua_upvalueindex(1), &mg_lua_part);
     int kind = (int)lua_tointeger(L, lua_upvalueindex(2));
@@ -137,7 +144,8 @@ static int kind_named(lua_State *L, mg_str name) {
     if (!name.p) return -1;
     for (int i = 0; kinds[i]; i++)
         if (mg_str_is(name, kinds[i])) return i;
-    return luaL_error(L, "req:parts: 'kind' must be text, tool_arguments, image, audio, file or other, got \"%s\"", name.p);
+    return luaL_error(L, "req:parts: 'kind' must be text, tool_arguments, image, audio, file or other, got \"%s\"",
+                      name.p);
 }
 
 int mg_parts_iterator(lua_State *L, mg_request *r, int options) {

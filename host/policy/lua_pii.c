@@ -25,7 +25,8 @@ static void push_span(lua_State *L, const mg_found *f) {
 static int pii_find(lua_State *L) {
     mg_str text = mg_lua_check_str(L, 1), types[MG_LUA_MAX_TYPES];
     size_t n_types = mg_lua_check_strings(L, 2, "pii.find: 'types'", types, MG_LUA_MAX_TYPES), n = 0;
-    if (n_types == 0 && !lua_isnoneornil(L, 2)) return luaL_error(L, "pii.find: 'types' is empty: leave it out for all types");
+    if (n_types == 0 && !lua_isnoneornil(L, 2))
+        return luaL_error(L, "pii.find: 'types' is empty: leave it out for all types");
     mg_request *r = mg_lua_request(L);
     mg_worker *w = mg_call_worker(mg_call_of(L));
     mg_lua_charge(L, text.n / BYTES_A_UNIT);
@@ -47,9 +48,11 @@ static int pii_find(lua_State *L) {
 
 static const mg_lua_function functions[] = {
     {"find", pii_find, MG_ANY_PHASE, false,
-     "@param text string\n@param types? string[] `credit_card`, `email`, … as the detectors name them; all unless given\n"
+     "@param text string\n@param types? string[] `credit_card`, `email`, … as the detectors name them; all unless "
+     "given\n"
      "@return moongate.span[]? spans in order, without overlaps; nil: a detector failed or a type is not known\n"
-     "@return string? error\n---\nFinds personal data. To replace it in the request use `req:redact`, which reads every part."},
+     "@return string? error\n---\nFinds personal data. To replace it in the request use `req:redact`, which reads "
+     "every part."},
     {NULL, NULL, 0, false, NULL},
 };
 

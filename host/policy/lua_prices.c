@@ -44,7 +44,8 @@ static int prices_cost(lua_State *L) {
                       .audio_input = check_count(L, "audio_input"),
                       .audio_output = check_count(L, "audio_output")};
     if (usage.cached + usage.cache_write + usage.audio_input > usage.input)
-        return luaL_error(L, "prices.cost: 'cached', 'cache_write' and 'audio_input' are parts of 'input' and exceed it");
+        return luaL_error(L,
+                          "prices.cost: 'cached', 'cache_write' and 'audio_input' are parts of 'input' and exceed it");
     if (usage.reasoning + usage.audio_output > usage.output)
         return luaL_error(L, "prices.cost: 'reasoning' and 'audio_output' are parts of 'output' and exceed it");
     mg_error error = {0};
@@ -62,7 +63,8 @@ static const mg_lua_function functions[] = {
     {"cost", prices_cost, MG_ANY_PHASE, false,
      "@param target string \"provider/model\"\n"
      "@param usage {input?: integer, output?: integer, cached?: integer, cache_write?: integer, reasoning?: integer, "
-     "audio_input?: integer, audio_output?: integer} tokens; `cached`, `cache_write` and `audio_input` are parts of `input`, "
+     "audio_input?: integer, audio_output?: integer} tokens; `cached`, `cache_write` and `audio_input` are parts of "
+     "`input`, "
      "`reasoning` and `audio_output` of `output`\n"
      "@return number? dollars nil: the price is not known, which never means free\n@return string? error\n---\n"
      "What so many tokens would cost."},

@@ -1,5 +1,5 @@
-/* Module re: Perl-compatible regular expressions (PCRE2) that can't run away. Compiled patterns are kept, a bounded number a
- * state. */
+/* Module re: Perl-compatible regular expressions (PCRE2) that can't run away. Compiled patterns are kept, a bounded
+ * number a state. */
 #include "policy/modules.h"
 #include "policy/regex.h"
 #include "policy/scratch.h"
@@ -36,7 +36,8 @@ static mg_regexes *regexes_of(lua_State *L) {
 
 static mg_regex *check_regex(lua_State *L, int index, mg_regexes *r) {
     mg_str pattern = mg_lua_check_str(L, index);
-    if (pattern.n > MG_REGEX_PATTERN_MAX) luaL_error(L, "the pattern is longer than %d bytes", (int)MG_REGEX_PATTERN_MAX);
+    if (pattern.n > MG_REGEX_PATTERN_MAX)
+        luaL_error(L, "the pattern is longer than %d bytes", (int)MG_REGEX_PATTERN_MAX);
     mg_regex *e = mg_regexes_find(r, pattern);
     if (e) return e;
     mg_lua_charge(L, COMPILE_UNITS + 10 * pattern.n);
@@ -68,8 +69,10 @@ static mg_str group(const mg_search *s, size_t i, bool *set) {
 static void push_group(lua_State *L, const mg_search *s, size_t i) {
     bool set;
     mg_str text = group(s, i, &set);
-    if (set) mg_lua_push_str(L, text);
-    else lua_pushboolean(L, false);
+    if (set)
+        mg_lua_push_str(L, text);
+    else
+        lua_pushboolean(L, false);
 }
 
 /* {[0] = whole match, first group, …, name = group} */
@@ -104,8 +107,10 @@ static int re_match(lua_State *L) {
     mg_search s;
     mg_status status = search(L, &s);
     if (status == MG_ERROR) return 2;
-    if (status == MG_OK) push_captures(L, &s);
-    else lua_pushboolean(L, false);
+    if (status == MG_OK)
+        push_captures(L, &s);
+    else
+        lua_pushboolean(L, false);
     return 1;
 }
 
@@ -121,7 +126,8 @@ static int re_find(lua_State *L) {
     return 3;
 }
 
-/* Appends the group that "$1", "${name}" or "$$" at the start of `from` stands for; returns the length of the reference. */
+/* Appends the group that "$1", "${name}" or "$$" at the start of `from` stands for; returns the length of the
+ * reference. */
 static size_t expand_reference(lua_State *L, mg_buf *out, const mg_search *s, mg_str from) {
     bool set;
     size_t groups = mg_regex_groups(s->regex), number, end = mg_str_find(from, '}');
@@ -152,7 +158,7 @@ static void expand(lua_State *L, mg_buf *out, const mg_search *s, mg_str replace
     }
 }
 
-/* What the match becomes: by the replacement text at 3, or the table at 3 (a missing entry leaves the match as it is). */
+/* What the match becomes: by the replacement text at 3, or the table at 3, where a missing entry leaves the match. */
 static void replace(lua_State *L, mg_buf *out, const mg_search *s) {
     bool set;
     mg_str whole = group(s, 0, &set), text;
@@ -172,8 +178,8 @@ static void replace(lua_State *L, mg_buf *out, const mg_search *s) {
     lua_pop(L, 1);
 }
 
-/* The loop of gsub. After an empty match the same place is tried again for one that is not empty; only if there is none a
- * character is passed over. Returns the number of replacements, or -1 with nil and a sentence pushed. */
+/* The loop of gsub. After an empty match the same place is tried again for one that is not empty; only if there is
+ * none a character is passed over. Returns the number of replacements, or -1 with nil and a sentence pushed. */
 static int64_t replace_all(lua_State *L, mg_search *s, int64_t max, mg_buf *out) {
     size_t at = 0, copied = 0, start, end;
     int64_t count = 0;
@@ -187,7 +193,8 @@ static int64_t replace_all(lua_State *L, mg_search *s, int64_t max, mg_buf *out)
             here = false;
             continue;
         }
-        if (!mg_search_group(s, 0, &start, &end) || start < copied) break; /* \K in a look-around: no sensible replacement */
+        if (!mg_search_group(s, 0, &start, &end) || start < copied)
+            break; /* \K in a look-around: no sensible replacement */
         mg_buf_add(out, s->text.p + copied, start - copied);
         replace(L, out, s);
         count++;
@@ -203,7 +210,8 @@ static int re_gsub(lua_State *L) {
     if (lua_type(L, 3) != LUA_TSTRING && lua_type(L, 3) != LUA_TTABLE)
         return luaL_error(L, "re.gsub: the replacement must be a string or a table, got %s", luaL_typename(L, 3));
     lua_Number max = luaL_optnumber(L, 4, 1e15);
-    if (!(max >= 0 && max <= 1e15)) return luaL_error(L, "re.gsub: the fourth argument must be a number of replacements");
+    if (!(max >= 0 && max <= 1e15))
+        return luaL_error(L, "re.gsub: the fourth argument must be a number of replacements");
     mg_regexes *r = regexes_of(L);
     mg_regex *e = check_regex(L, 2, r);
     mg_lua_charge(L, text.n / BYTES_A_UNIT);
@@ -221,27 +229,33 @@ static int re_gsub(lua_State *L) {
 static const mg_lua_function functions[] = {
     {"match", re_match, MG_ANY_PHASE | MG_AT_LOAD, false,
      "@param text string\n@param pattern string\n@param init? integer where to begin, from 1\n"
-     "@return table|false|nil captures `{[0] = whole, first, …, name = …}`, groups that took no part are false; false: no "
+     "@return table|false|nil captures `{[0] = whole, first, …, name = …}`, groups that took no part are false; false: "
+     "no "
      "match; nil: not known, because the pattern ran into its limits\n@return string? error\n---\n"
      "Finds the first match and returns what its groups took. A wrong pattern raises."},
     {"find", re_find, MG_ANY_PHASE | MG_AT_LOAD, false,
      "@param text string\n@param pattern string\n@param init? integer where to begin, from 1\n"
      "@return integer|false|nil start its first byte, from 1; false: no match; nil: not known\n"
-     "@return integer|string|nil stop its last byte, or what went wrong\n@return table? captures as of `re.match`\n---\n"
+     "@return integer|string|nil stop its last byte, or what went wrong\n@return table? captures as of "
+     "`re.match`\n---\n"
      "Finds the first match and says where it stands."},
     {"gsub", re_gsub, MG_ANY_PHASE | MG_AT_LOAD, false,
      "@param text string\n@param pattern string\n"
-     "@param replacement string|table<string, string> `$0` to `$9`, `${name}` and `$$` in a string; a table is asked for "
+     "@param replacement string|table<string, string> `$0` to `$9`, `${name}` and `$$` in a string; a table is asked "
+     "for "
      "the whole match, and leaves alone what it lacks\n"
      "@param max? integer how many at most\n"
-     "@return string? text nil: not known, because the pattern ran into its limits\n@return integer|string count or what went "
+     "@return string? text nil: not known, because the pattern ran into its limits\n@return integer|string count or "
+     "what went "
      "wrong\n---\nReplaces the matches."},
     {NULL, NULL, 0, false, NULL},
 };
 
 const mg_lua_module mg_lua_re = {
     .name = "re",
-    .doc = "Regular expressions as in Perl (PCRE2), without regard to UTF-8 unless the pattern begins with `(*UTF)`; `(?i)` "
-           "ignores case. A pattern that takes too many steps gives nil and a sentence, never \"no match\". `\\G` is not supported.",
+    .doc = "Regular expressions as in Perl (PCRE2), without regard to UTF-8 unless the pattern begins with `(*UTF)`; "
+           "`(?i)` "
+           "ignores case. A pattern that takes too many steps gives nil and a sentence, never \"no match\". `\\G` is "
+           "not supported.",
     .functions = functions,
 };

@@ -8,7 +8,7 @@ enum {
     BEFORE_ROUTE = 1 << MG_PHASE_ADMIT | 1 << MG_PHASE_PROMPT | 1 << MG_PHASE_SCREEN | 1 << MG_PHASE_ROUTE,
     BEFORE_DISPATCH = BEFORE_ROUTE | 1 << MG_PHASE_SPEND,
     BEFORE_SETTLE = BEFORE_DISPATCH | 1 << MG_PHASE_REPLY,
-    BYTES_A_UNIT = 64,    /* of text copied into Lua, for the leash */
+    BYTES_A_UNIT = 64, /* of text copied into Lua, for the leash */
     HEADER_NAME_MAX = 128
 };
 
@@ -31,7 +31,7 @@ static void set_member(lua_State *L, mg_str key, mg_str value) {
     lua_rawset(L, -3);
 }
 
-/* ---- req.key ---------------------------------------------------------------------------------------------------------- */
+/* ---- req.key ----------------------------------------------------------------------------------------------------- */
 
 static void key_id(lua_State *L, mg_request *r, const void *o) { (void)o, mg_lua_push_str(L, r->key->id); }
 static void key_name(lua_State *L, mg_request *r, const void *o) { (void)o, mg_lua_push_str(L, r->key->name); }
@@ -68,7 +68,7 @@ const mg_lua_module mg_lua_key = {
     .open = key_open,
 };
 
-/* ---- req.headers, req.params: read when asked -------------------------------------------------------------------------- */
+/* ---- req.headers, req.params: read when asked -------------------------------------------------------------------- */
 
 static int headers_index(lua_State *L) {
     const mg_object *o = lua_touserdata(L, 1);
@@ -78,8 +78,10 @@ static int headers_index(lua_State *L) {
     if (n > sizeof lower) return lua_pushnil(L), 1;
     for (size_t i = 0; i < n; i++) lower[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] + 32) : name[i];
     mg_str value = mg_request_header(o->request, mg_str_from(lower, n));
-    if (value.p) mg_lua_push_str(L, value);
-    else lua_pushnil(L);
+    if (value.p)
+        mg_lua_push_str(L, value);
+    else
+        lua_pushnil(L);
     return 1;
 }
 
@@ -117,12 +119,13 @@ static void params_open(lua_State *L) { mg_object_class_open(L, &mg_lua_params, 
 const mg_lua_module mg_lua_params = {
     .name = "params",
     .class_ = true,
-    .doc = "The body's members besides the conversation: `req.params.temperature`. Absent ones read as nil, JSON's null "
-           "as json.null; objects and lists are copies.",
+    .doc =
+        "The body's members besides the conversation: `req.params.temperature`. Absent ones read as nil, JSON's null "
+        "as json.null; objects and lists are copies.",
     .open = params_open,
 };
 
-/* ---- req: fields ---------------------------------------------------------------------------------------------------------- */
+/* ---- req: fields ------------------------------------------------------------------------------------------------- */
 
 static void req_id(lua_State *L, mg_request *r, const void *o) { (void)o, lua_pushstring(L, r->id); }
 static void req_org(lua_State *L, mg_request *r, const void *o) { (void)o, mg_lua_push_str(L, r->org->id); }
@@ -147,8 +150,10 @@ static void req_params(lua_State *L, mg_request *r, const void *o) { (void)o, pu
 
 static void req_key(lua_State *L, mg_request *r, const void *o) {
     (void)o;
-    if (r->key) mg_object_push_kept(L, &mg_lua_key, r);
-    else lua_pushnil(L);
+    if (r->key)
+        mg_object_push_kept(L, &mg_lua_key, r);
+    else
+        lua_pushnil(L);
 }
 
 static void req_targets(lua_State *L, mg_request *r, const void *o) {
@@ -162,14 +167,18 @@ static void req_targets(lua_State *L, mg_request *r, const void *o) {
 
 static void req_max_tokens(lua_State *L, mg_request *r, const void *o) {
     (void)o;
-    if (r->tokens_max_output > 0) lua_pushnumber(L, (lua_Number)r->tokens_max_output);
-    else lua_pushnil(L);
+    if (r->tokens_max_output > 0)
+        lua_pushnumber(L, (lua_Number)r->tokens_max_output);
+    else
+        lua_pushnil(L);
 }
 
 static void req_cost_max(lua_State *L, mg_request *r, const void *o) {
     (void)o;
-    if (r->phase >= MG_PHASE_SPEND) lua_pushnumber(L, mg_money_to_usd(r->cost_max_nano));
-    else lua_pushnil(L);
+    if (r->phase >= MG_PHASE_SPEND)
+        lua_pushnumber(L, mg_money_to_usd(r->cost_max_nano));
+    else
+        lua_pushnil(L);
 }
 
 /* "a=b, c=d" as the client wrote it; what is no pair is left out. */
@@ -209,7 +218,8 @@ static const mg_lua_field req_fields[] = {
     {"user", "string", "Who asks, as the client says (`x-moongate-user`, `user`, …), or \"\". Not trusted.", req_user},
     {"session", "string", "The client's session, or \"\". Not trusted.", req_session},
     {"key", "moongate.key?", "The virtual key.", req_key},
-    {"client_tags", "table<string, string>", "Tags that the client sent. Not trusted: bind limits to the key's.", req_client_tags},
+    {"client_tags", "table<string, string>", "Tags that the client sent. Not trusted: bind limits to the key's.",
+     req_client_tags},
     {"model", "string", "The model that was asked for, or that `set_model` put there.", req_model},
     {"targets", "string[]", "Where the request would go, in order: `{\"openai/gpt-4o\", …}`.", req_targets},
     {"operation", "string", "`chat`, `embeddings`, `moderations`, `models` or `count_tokens`.", req_operation},
@@ -225,7 +235,7 @@ static const mg_lua_field req_fields[] = {
     {NULL, NULL, NULL, NULL},
 };
 
-/* ---- req: methods. What can't be changed raises, so that a policy which does not look can't go on as though it had ---------- */
+/* ---- req: methods. What can't be changed raises, so that a policy which does not look can't go on as though it had  */
 
 static mg_request *check_req(lua_State *L) { return ((mg_object *)mg_object_check(L, 1, &mg_lua_req))->request; }
 
@@ -319,28 +329,30 @@ static const mg_lua_function req_methods[] = {
      "Asks for another model: its targets are resolved anew. Raises when the organization or the key may not use it."},
     {"set_system", req_set_system, BEFORE_ROUTE, false,
      "@param text string\n---\nReplaces the system message, or adds one."},
-    {"set_max_tokens", req_set_max_tokens, BEFORE_ROUTE, false,
-     "@param n integer\n---\nLimits the answer's tokens."},
+    {"set_max_tokens", req_set_max_tokens, BEFORE_ROUTE, false, "@param n integer\n---\nLimits the answer's tokens."},
     {"set_param", req_set_param, BEFORE_ROUTE, false,
      "@param key string\n@param value any what JSON can hold; nil removes the member\n---\n"
      "Sets a member of the body other than the model, the conversation and `stream`."},
     {"set_header", req_set_header, BEFORE_DISPATCH, false,
      "@param name string\n@param value string\n---\n"
-     "Adds a header to the request that goes to the vendor. Names that frame the message or hold credentials are refused."},
+     "Adds a header to the request that goes to the vendor. Names that frame the message or hold credentials are "
+     "refused."},
     {"tag", req_tag, BEFORE_SETTLE, false,
      "@param key string\n@param value string\n---\nAdds a trusted tag to the usage record, for cost allocation."},
     {"add_message", req_add_message, BEFORE_ROUTE, false,
      "@param role \"system\"|\"developer\"|\"user\"|\"assistant\"\n@param text string\n---\n"
      "Adds a message at the end of the conversation."},
     {"remove_tool", req_remove_tool, BEFORE_ROUTE, false,
-     "@param name string\n@return boolean removed false: there was no such tool\n---\nTakes a tool away from the model."},
+     "@param name string\n@return boolean removed false: there was no such tool\n---\nTakes a tool away from the "
+     "model."},
     {"targets_match", req_targets_match, MG_ANY_PHASE, false,
      "@param glob string `*` stands for anything, slashes included\n@return boolean\n---\n"
      "True if one of the targets, or the model that was asked for, matches."},
     {"redact", req_redact, BEFORE_ROUTE, false,
      "@param options? {types?: string[], mode?: \"mask\"|\"hash\"} all types, and \"mask\", unless given\n"
      "@return integer count how many spans were replaced\n---\n"
-     "Replaces personal data in all texts of the request: `[REDACTED_EMAIL]`, or with `hash` a keyed hash that is the same "
+     "Replaces personal data in all texts of the request: `[REDACTED_EMAIL]`, or with `hash` a keyed hash that is the "
+     "same "
      "for the same text. Raises when a detector fails, so that nothing goes out unread."},
     {"parts", req_parts, MG_ANY_PHASE, false,
      "@param options? {kind?: \"text\"|\"tool_arguments\"|\"image\"|\"audio\"|\"file\"|\"other\"}\n"
@@ -354,7 +366,8 @@ static void req_open(lua_State *L) { mg_object_class_open(L, &mg_lua_req, NULL);
 const mg_lua_module mg_lua_req = {
     .name = "req",
     .class_ = true,
-    .doc = "The request that a phase function is asked about. Its fields are read when they are used; it is changed by its "
+    .doc = "The request that a phase function is asked about. Its fields are read when they are used; it is changed by "
+           "its "
            "methods, which raise when they can't.",
     .functions = req_methods,
     .fields = req_fields,

@@ -5,8 +5,10 @@
 enum { BYTES_A_UNIT = 64, REPLY = 1 << MG_PHASE_REPLY };
 
 static void push_known(lua_State *L, mg_str s) {
-    if (s.p) mg_lua_push_str(L, s);
-    else lua_pushnil(L);
+    if (s.p)
+        mg_lua_push_str(L, s);
+    else
+        lua_pushnil(L);
 }
 
 static void res_provider(lua_State *L, mg_request *r, const void *o) {
@@ -69,8 +71,10 @@ static void res_latency(lua_State *L, mg_request *r, const void *o) {
 
 static void res_ttft(lua_State *L, mg_request *r, const void *o) {
     (void)o;
-    if (r->first_token_us > r->started_us) lua_pushnumber(L, (lua_Number)(r->first_token_us - r->started_us) / 1000);
-    else lua_pushnil(L);
+    if (r->first_token_us > r->started_us)
+        lua_pushnumber(L, (lua_Number)(r->first_token_us - r->started_us) / 1000);
+    else
+        lua_pushnil(L);
 }
 
 /* There is no cache before the model yet: every answer is the provider's. */
@@ -138,9 +142,11 @@ static const mg_lua_function res_methods[] = {
     {"redact", res_redact, REPLY, false,
      "@param options? {types?: string[], mode?: \"mask\"|\"hash\"} all types, and \"mask\", unless given\n"
      "@return integer count how many spans were replaced\n---\n"
-     "Replaces personal data in the text that `res.text` shows. Raises when a detector fails, so that nothing goes out unread."},
+     "Replaces personal data in the text that `res.text` shows. Raises when a detector fails, so that nothing goes out "
+     "unread."},
     {"replace", res_replace, REPLY, false,
-     "@param text string\n---\nSends another text in place of the one that `res.text` shows. Raises on streams, part of which has gone out."},
+     "@param text string\n---\nSends another text in place of the one that `res.text` shows. Raises on streams, part "
+     "of which has gone out."},
     {NULL, NULL, 0, false, NULL},
 };
 

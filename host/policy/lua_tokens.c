@@ -14,7 +14,8 @@ static int tokens_count(lua_State *L) {
 
 static const mg_lua_function functions[] = {
     {"count", tokens_count, MG_ANY_PHASE | MG_AT_LOAD, false,
-     "@param text string\n@param model? string whose tokenizer; OpenAI's o200k_base unless given\n@return integer\n---\n"
+     "@param text string\n@param model? string whose tokenizer; OpenAI's o200k_base unless given\n@return "
+     "integer\n---\n"
      "About how many tokens the text has. An estimate: see `req.tokens` for the whole request."},
     {NULL, NULL, 0, false, NULL},
 };

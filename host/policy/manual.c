@@ -14,10 +14,12 @@ static const mg_lua_function constructors[] = {
      "@param answer {text: string, finish_reason?: string}\n@return moongate.verdict\n---\n"
      "Answers in the model's place, with status 200: a refusal in words."},
     {"queue", NULL, 1 << MG_PHASE_ADMIT | 1 << MG_PHASE_SPEND, false,
-     "@param options {max_wait?: number, priority?: integer} max_wait in seconds, 10 unless given; a higher priority goes first\n"
+     "@param options {max_wait?: number, priority?: integer} max_wait in seconds, 10 unless given; a higher priority "
+     "goes first\n"
      "@return moongate.verdict\n---\nLets the request wait; the phase is asked again afterwards."},
     {"targets", NULL, 1 << MG_PHASE_ROUTE | 1 << MG_PHASE_SPEND, false,
-     "@param targets table `{ \"openai/gpt-4o\", { \"azure/gpt-4o\", weight = 2, timeout = 30 }, max_retries = 1, retry_on = { "
+     "@param targets table `{ \"openai/gpt-4o\", { \"azure/gpt-4o\", weight = 2, timeout = 30 }, max_retries = 1, "
+     "retry_on = { "
      "429, 500, \"timeout\", \"reset\", \"overloaded\" }, first_byte = 10, strategy = \"order\" }`; strategy may be "
      "`weighted`, `latency` or `cost`, too; times in seconds\n"
      "@return moongate.verdict\n---\n"
@@ -31,7 +33,7 @@ static const mg_lua_module verdicts = {
     .functions = constructors,
 };
 
-/* ---- doc blocks -------------------------------------------------------------------------------------------------------- */
+/* ---- doc blocks -------------------------------------------------------------------------------------------------- */
 
 typedef struct param {
     mg_str name; /* of a parameter with '?' if it may be left out; of a result "" if it has none */
@@ -102,7 +104,8 @@ static mg_status check_function(const mg_lua_module *m, const mg_lua_function *f
     doc d;
     if (!f->doc) return mg_fail(error, 0, "", "%s.%s has no doc block", m->name, f->name);
     if (!read_doc(f->doc, &d))
-        return mg_fail(error, 0, "", "the doc block of %s.%s is not @param and @return lines, ---, and prose", m->name, f->name);
+        return mg_fail(error, 0, "", "the doc block of %s.%s is not @param and @return lines, ---, and prose", m->name,
+                       f->name);
     if (f->phases == 0) return mg_fail(error, 0, "", "%s.%s may be called in no phase", m->name, f->name);
     return MG_OK;
 }
@@ -110,7 +113,8 @@ static mg_status check_function(const mg_lua_module *m, const mg_lua_function *f
 static mg_status check_module(const mg_lua_module *m, mg_error *error) {
     mg_status status = MG_OK;
     if (!m->doc || !*m->doc) return mg_fail(error, 0, "", "%s has no doc", m->name);
-    for (const mg_lua_function *f = m->functions; status == MG_OK && f && f->name; f++) status = check_function(m, f, error);
+    for (const mg_lua_function *f = m->functions; status == MG_OK && f && f->name; f++)
+        status = check_function(m, f, error);
     for (const mg_lua_field *f = m->fields; status == MG_OK && f && f->name; f++)
         if (!f->type || !*f->type || !f->doc || !*f->doc)
             status = mg_fail(error, 0, "", "field %s.%s has no type or no doc", m->name, f->name);
@@ -124,7 +128,8 @@ mg_status mg_manual_check(mg_error *error) {
 }
 
 /* "limits.take(limits)", "req:parts([options])". */
-static void write_signature(mg_buf *out, const char *owner, char separator, const char *name, const doc *d, bool brackets) {
+static void write_signature(mg_buf *out, const char *owner, char separator, const char *name, const doc *d,
+                            bool brackets) {
     if (owner) mg_buf_printf(out, "%s%c", owner, separator);
     mg_buf_printf(out, "%s(", name);
     for (size_t i = 0; i < d->n_params; i++) {
@@ -137,7 +142,7 @@ static void write_signature(mg_buf *out, const char *owner, char separator, cons
     mg_buf_str(out, MG_STR(")"));
 }
 
-/* ---- Markdown -------------------------------------------------------------------------------------------------------------- */
+/* ---- Markdown ---------------------------------------------------------------------------------------------------- */
 
 static void write_phases(mg_buf *out, unsigned phases) {
     if ((phases & MG_ANY_PHASE) == MG_ANY_PHASE) {
@@ -156,8 +161,10 @@ static void write_phases(mg_buf *out, unsigned phases) {
 /* '|' would end a cell. */
 static void write_cell(mg_buf *out, mg_str s) {
     for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '|') mg_buf_str(out, MG_STR("\\|"));
-        else mg_buf_add(out, s.p + i, 1);
+        if (s.p[i] == '|')
+            mg_buf_str(out, MG_STR("\\|"));
+        else
+            mg_buf_add(out, s.p + i, 1);
     }
 }
 
@@ -203,7 +210,7 @@ void mg_manual_markdown(mg_buf *out) {
     for (size_t i = 0; mg_lua_modules[i]; i++) module_markdown(out, mg_lua_modules[i]);
 }
 
-/* ---- declarations for editors --------------------------------------------------------------------------------------------- */
+/* ---- declarations for editors ------------------------------------------------------------------------------------ */
 
 /* Text in "---" comments, wrapped between words. */
 static void write_comment(mg_buf *out, mg_str text) {

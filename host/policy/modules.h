@@ -5,8 +5,8 @@
 #include "policy/binding.h"
 
 extern const mg_lua_module mg_lua_req, mg_lua_key, mg_lua_headers, mg_lua_params; /* lua_req.c */
-extern const mg_lua_module mg_lua_part;                                           /* lua_part.c */
-extern const mg_lua_module mg_lua_res, mg_lua_usage;                              /* lua_res.c */
+extern const mg_lua_module mg_lua_part; /* lua_part.c */
+extern const mg_lua_module mg_lua_res, mg_lua_usage; /* lua_res.c */
 extern const mg_lua_module mg_lua_limits;
 extern const mg_lua_module mg_lua_budget, mg_lua_budget_status;
 extern const mg_lua_module mg_lua_pii, mg_lua_span;

@@ -16,7 +16,7 @@ static bool belongs(const mg_object *o, const mg_request *r) {
     return r && o->request == r && memcmp(o->id, r->id, sizeof o->id) == 0;
 }
 
-/* The last object is kept in the registry under the address of the class's doc, its metatable under that of the class. */
+/* The last object is kept in the registry under the address of the class's doc (its metatable: of the class). */
 void mg_object_push_kept(lua_State *L, const mg_lua_module *class_, mg_request *r) {
     lua_pushlightuserdata(L, (void *)&class_->doc);
     lua_rawget(L, LUA_REGISTRYINDEX);
@@ -33,8 +33,8 @@ void mg_object_push_kept(lua_State *L, const mg_lua_module *class_, mg_request *
 void *mg_object_check(lua_State *L, int index, const mg_lua_module *class_) {
     mg_object *o = lua_touserdata(L, index);
     if (!o || lua_objlen(L, index) < sizeof *o || o->class_ != class_)
-        luaL_error(L, "%s expected, got %s: call methods with ':', as in %s:name(…)", class_->name, luaL_typename(L, index),
-                   class_->name);
+        luaL_error(L, "%s expected, got %s: call methods with ':', as in %s:name(…)", class_->name,
+                   luaL_typename(L, index), class_->name);
     mg_call *c = mg_call_of(L);
     if (!c || !belongs(o, mg_call_request(c))) luaL_error(L, "%s is only valid during its call", class_->name);
     return o;
@@ -56,8 +56,8 @@ int mg_lua_unknown_field(lua_State *L, const char *who, mg_str key, const mg_lua
     return luaL_error(L, "%s has no field '%s'", who, lua_tostring(L, -1));
 }
 
-/* Upvalues: 1 maps a name to the position of the field, or to the method; 2 the class; 3 what to call for other keys, or nil.
- * Keys are interned strings, so that finding one is a look-up by address. */
+/* Upvalues: 1 maps a name to the position of the field, or to the method; 2 the class; 3 what to call for other keys,
+ * or nil. Keys are interned strings, so that finding one is a look-up by address. */
 static int object_index(lua_State *L) {
     const mg_lua_module *class_ = lua_touserdata(L, lua_upvalueindex(2));
     mg_object *o = mg_object_check(L, 1, class_);
@@ -70,7 +70,8 @@ static int object_index(lua_State *L) {
     if (!lua_isnil(L, -1)) return 1;
     lua_CFunction otherwise = lua_tocfunction(L, lua_upvalueindex(3));
     if (otherwise) return otherwise(L);
-    if (lua_type(L, 2) != LUA_TSTRING) return luaL_error(L, "fields of %s have names, not %ss", class_->name, luaL_typename(L, 2));
+    if (lua_type(L, 2) != LUA_TSTRING)
+        return luaL_error(L, "fields of %s have names, not %ss", class_->name, luaL_typename(L, 2));
     mg_str key;
     key.p = lua_tolstring(L, 2, &key.n);
     return mg_lua_unknown_field(L, class_->name, key, class_->fields);
@@ -106,8 +107,10 @@ void mg_object_class_open(lua_State *L, const mg_lua_module *class_, lua_CFuncti
     lua_newtable(L);
     push_lookup(L, class_, methods);
     lua_pushlightuserdata(L, (void *)class_);
-    if (otherwise) lua_pushcfunction(L, otherwise);
-    else lua_pushnil(L);
+    if (otherwise)
+        lua_pushcfunction(L, otherwise);
+    else
+        lua_pushnil(L);
     lua_pushcclosure(L, object_index, 3);
     lua_setfield(L, -2, "__index");
     lua_pushlightuserdata(L, (void *)class_);
@@ -130,7 +133,8 @@ size_t mg_lua_check_strings(lua_State *L, int index, const char *who, mg_str *ou
     for (size_t i = 0; i < n; i++) {
         lua_rawgeti(L, index, (int)i + 1);
         if (lua_type(L, -1) != LUA_TSTRING)
-            luaL_error(L, "%s must be a list of strings, and its element %d is a %s", who, (int)i + 1, luaL_typename(L, -1));
+            luaL_error(L, "%s must be a list of strings, and its element %d is a %s", who, (int)i + 1,
+                       luaL_typename(L, -1));
         out[i].p = lua_tolstring(L, -1, &out[i].n);
         lua_pop(L, 1);
     }

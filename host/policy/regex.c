@@ -6,14 +6,15 @@
 #include <stdlib.h>
 
 enum {
-    KEPT = 64,
+    KEPT = 128,
+    KEPT_BYTES = 4 << 20, /* of programs and machine code */
     NEST_MAX = 100,
     JIT_CODE_MAX = 16 << 10, /* longer programs are interpreted: machine code takes about ten times the room */
-    MATCH_LIMIT = 100000,    /* steps from one place of the text, */
-    NARROW = 10,             /* when it is tried from so few places at a time; fewer steps when from more */
+    MATCH_LIMIT = 100000, /* steps from one place of the text, */
+    NARROW = 10, /* when it is tried from so few places at a time; fewer steps when from more */
     WIDTH_MIN = 64,
     WIDTH_MAX = 4096,
-    WINDOW_WORK = 64 << 20,  /* places × length of the text in one piece: a place may cost a pass over the whole text */
+    WINDOW_WORK = 64 << 20, /* places × length of the text in one piece: a place may cost a pass over the whole text */
     DEPTH_LIMIT = 1000,
     HEAP_LIMIT_KB = 1024,
     JIT_STACK_MIN = 32 << 10,
@@ -27,6 +28,7 @@ struct mg_regex {
     char *text;
     size_t n;
     uint64_t used; /* tick of the last use */
+    size_t bytes;
     uint32_t options;
 };
 
@@ -35,6 +37,7 @@ struct mg_regexes {
     pcre2_match_context *limits;
     pcre2_jit_stack *stack;
     uint64_t tick;
+    size_t bytes;
     mg_regex kept[KEPT];
 };
 
@@ -78,11 +81,24 @@ mg_regex *mg_regexes_find(mg_regexes *r, mg_str pattern) {
     return NULL;
 }
 
-static mg_regex *longest_unused(mg_regexes *r) {
-    mg_regex *oldest = &r->kept[0];
-    for (size_t i = 1; i < KEPT; i++)
-        if (r->kept[i].used < oldest->used) oldest = &r->kept[i];
+/* An empty place, or that of the pattern that was not used for the longest time. */
+static mg_regex *longest_unused(mg_regexes *r, bool compiled) {
+    mg_regex *oldest = NULL;
+    for (size_t i = 0; i < KEPT; i++) {
+        mg_regex *e = &r->kept[i];
+        if (compiled ? e->code && (!oldest || e->used < oldest->used) : !oldest || e->used < oldest->used) oldest = e;
+    }
     return oldest;
+}
+
+static void drop(mg_regexes *r, mg_regex *e) {
+    r->bytes -= e->bytes;
+    regex_free(e);
+}
+
+static void make_room(mg_regexes *r, size_t bytes) {
+    mg_regex *e;
+    while (r->bytes + bytes > KEPT_BYTES && (e = longest_unused(r, true))) drop(r, e);
 }
 
 /* \G would match at the beginning of each piece of the text that is searched. */
@@ -101,32 +117,41 @@ mg_regex *mg_regexes_compile(mg_regexes *r, mg_str pattern, mg_error *error) {
         mg_fail(error, 0, "", "\\G is not supported in patterns");
         return NULL;
     }
-    pcre2_code *compiled = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n, PCRE2_NEVER_BACKSLASH_C | PCRE2_USE_OFFSET_LIMIT, &code,
-                                         &at, r->compile);
+    pcre2_code *compiled = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n,
+                                         PCRE2_NEVER_BACKSLASH_C | PCRE2_USE_OFFSET_LIMIT, &code, &at, r->compile);
     if (!compiled) {
         char why[160];
         pcre2_get_error_message(code, (PCRE2_UCHAR *)why, sizeof why);
         mg_fail(error, 0, "", "the pattern is wrong at character %zu: %s", (size_t)at + 1, why);
         return NULL;
     }
-    mg_regex *e = longest_unused(r);
-    regex_free(e);
-    e->code = compiled;
-    pcre2_pattern_info(e->code, PCRE2_INFO_SIZE, &size);
-    pcre2_pattern_info(e->code, PCRE2_INFO_ALLOPTIONS, &e->options);
-    if (size <= JIT_CODE_MAX) pcre2_jit_compile(e->code, PCRE2_JIT_COMPLETE); /* where that fails it is interpreted */
-    e->match = pcre2_match_data_create_from_pattern(e->code, NULL);
+    uint32_t options = 0;
+    PCRE2_SIZE machine = 0;
+    pcre2_pattern_info(compiled, PCRE2_INFO_SIZE, &size);
+    pcre2_pattern_info(compiled, PCRE2_INFO_ALLOPTIONS, &options);
+    if (size <= JIT_CODE_MAX) pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE); /* where that fails it is interpreted */
+    pcre2_pattern_info(compiled, PCRE2_INFO_JITSIZE, &machine);
+    make_room(r, size + machine);
+    mg_regex *e = longest_unused(r, false);
+    drop(r, e);
+    *e = (mg_regex){compiled,
+                    pcre2_match_data_create_from_pattern(compiled, NULL),
+                    mg_strndup(pattern.p, pattern.n),
+                    pattern.n,
+                    ++r->tick,
+                    size + machine,
+                    options};
     if (!e->match) mg_oom(size);
-    e->text = mg_strndup(pattern.p, pattern.n);
-    e->n = pattern.n;
-    e->used = ++r->tick;
+    r->bytes += e->bytes;
     return e;
 }
 
-/* ---- searching ----------------------------------------------------------------------------------------------------------- */
+/* ---- searching --------------------------------------------------------------------------------------------------- */
 
 void mg_search_init(mg_search *s, mg_regexes *r, mg_regex *regex, mg_str text) {
-    *s = (mg_search){r, regex, text.p ? text : MG_STR(""), mg_clock_mono_us(), !(regex->options & PCRE2_UTF)};
+    /* PCRE2's own check of UTF-8 costs more than most searches. */
+    bool checked = !(regex->options & PCRE2_UTF) || mg_str_utf8_valid(text);
+    *s = (mg_search){r, regex, text.p ? text : MG_STR(""), mg_clock_mono_us(), checked};
 }
 
 uint64_t mg_search_us(const mg_search *s) { return mg_clock_mono_us() - s->started_us; }
@@ -159,9 +184,9 @@ static mg_status fail(int rc, mg_error *error) {
     return mg_fail(error, 0, "", "the text can't be matched: %s", why);
 }
 
-/* PCRE2's limit counts the steps from one place of the text only, so that a long text could still take for ever. Therefore
- * the places are tried in pieces: few steps a place while it goes well; where they don't suffice, few places with all the
- * steps; and between the pieces the clock is looked at. */
+/* PCRE2's limit counts the steps from one place of the text only, so that a long text could still take for ever.
+ * Therefore the places are tried in pieces: few steps a place while it goes well; where they don't suffice, few places
+ * with all the steps; and between the pieces the clock is looked at. */
 static mg_status search_pieces(mg_search *s, size_t at, mg_error *error) {
     size_t n = s->text.n, most = WINDOW_WORK / (n + 1);
     if (most > WIDTH_MAX) most = WIDTH_MAX;

@@ -7,13 +7,14 @@
 enum { MG_REGEX_PATTERN_MAX = 16 << 10 }; /* bytes */
 
 typedef struct mg_regexes mg_regexes; /* a bounded number of compiled patterns; one thread */
-typedef struct mg_regex mg_regex;     /* lives until 64 other patterns have been asked for */
+typedef struct mg_regex mg_regex; /* lives until other patterns are compiled */
 
 mg_regexes *mg_regexes_create(void);
 void mg_regexes_destroy(mg_regexes *r); /* NULL is fine */
 /* The compiled pattern, or NULL if it is not kept. */
 mg_regex *mg_regexes_find(mg_regexes *r, mg_str pattern);
-/* Compiles it and keeps it instead of the one that was not used for the longest time. NULL: the error says what is wrong. */
+/* Compiles it and keeps it instead of the one that was not used for the longest time. NULL: the error says what is
+ * wrong. */
 mg_regex *mg_regexes_compile(mg_regexes *r, mg_str pattern, mg_error *error);
 
 /* One text being searched, perhaps several times: the time is bounded over all of them. */
@@ -26,8 +27,8 @@ typedef struct mg_search {
 } mg_search;
 
 void mg_search_init(mg_search *s, mg_regexes *r, mg_regex *regex, mg_str text);
-/* The first match that begins at byte `at` or later; `here`: at that byte only, and not empty. MG_DECLINED: there is none.
- * MG_ERROR: not known, since it takes too long or the text is not UTF-8 where the pattern wants that. */
+/* The first match that begins at byte `at` or later; `here`: at that byte only, and not empty. MG_DECLINED: there is
+ * none. MG_ERROR: not known, since it takes too long or the text is not UTF-8 where the pattern wants that. */
 mg_status mg_search_next(mg_search *s, size_t at, bool here, mg_error *error);
 uint64_t mg_search_us(const mg_search *s); /* time since mg_search_init */
 /* Where group i of the last match stands; false if it took no part. Group 0 is the match. */

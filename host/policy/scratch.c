@@ -39,8 +39,10 @@ static scratch *scratch_of(lua_State *L) {
 
 mg_arena *mg_scratch_arena(lua_State *L) {
     scratch *s = scratch_of(L);
-    if (s->arena) mg_arena_reset(s->arena);
-    else s->arena = mg_arena_create(ARENA_FIRST);
+    if (s->arena)
+        mg_arena_reset(s->arena);
+    else
+        s->arena = mg_arena_create(ARENA_FIRST);
     return s->arena;
 }
 

@@ -1,5 +1,5 @@
-/* Working memory of a state's C functions: what they need between two Lua calls that may raise (and so jump over any free).
- * Owned by the state. */
+/* Working memory of a state's C functions: what they need between two Lua calls that may raise (and so jump over any
+ * free). Owned by the state. */
 #ifndef MG_POLICY_SCRATCH_H
 #define MG_POLICY_SCRATCH_H
 

@@ -4,8 +4,8 @@
 
 #include "policy/binding.h"
 
-/* Price of "provider/model", where the provider is one of the configuration and its plugin names the vendor. NULL and an
- * error: no such provider, or the table does not know the model, which never means free. */
+/* Price of "provider/model", where the provider is one of the configuration and its plugin names the vendor. NULL and
+ * an error: no such provider, or the table does not know the model, which never means free. */
 const mg_price *mg_lua_target_price(const mg_snapshot *s, mg_str target, mg_error *error);
 
 #endif

@@ -11,14 +11,15 @@ bool mg_zone_name_ok(mg_str name) {
     char before = '/';
     for (size_t i = 0; i < name.n; i++) {
         char c = name.p[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '+' || c == '-';
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+                     c == '+' || c == '-';
         if (!plain && (c != '/' || before == '/')) return false;
         before = c;
     }
     return name.n > 0 && name.n <= NAME_MAX_BYTES && before != '/';
 }
 
-/* ---- the rule for the time after the last change: POSIX TZ, "CET-1CEST,M3.5.0,M10.5.0/3" ----------------------------------- */
+/* ---- the rule for the time after the last change: POSIX TZ, "CET-1CEST,M3.5.0,M10.5.0/3" ------------------------- */
 
 static bool take(mg_str *s, char c) {
     if (s->n == 0 || s->p[0] != c) return false;
@@ -117,7 +118,7 @@ static int32_t rule_offset(const mg_zone *z, int64_t unix_s) {
     return on ? z->daylight_offset : z->standard_offset;
 }
 
-/* ---- the file ------------------------------------------------------------------------------------------------------------- */
+/* ---- the file ---------------------------------------------------------------------------------------------------- */
 
 static uint32_t u32(const char *p) {
     const uint8_t *b = (const uint8_t *)p;
@@ -136,8 +137,8 @@ static bool read_header(mg_str bytes, counts *c) {
     c->times = u32(bytes.p + 32);
     c->types = u32(bytes.p + 36);
     c->chars = u32(bytes.p + 40);
-    return c->utc <= 256 && c->standard <= 256 && c->leap <= 1024 && c->times <= 4096 && c->types >= 1 && c->types <= 256 &&
-           c->chars <= 4096;
+    return c->utc <= 256 && c->standard <= 256 && c->leap <= 1024 && c->times <= 4096 && c->types >= 1 &&
+           c->types <= 256 && c->chars <= 4096;
 }
 
 /* Bytes behind a header, by the width of its times. */
@@ -160,7 +161,8 @@ static bool read_changes(mg_str block, const counts *c, mg_zone *z) {
     return true;
 }
 
-/* Version 2 and later: a block with 32-bit times for old readers, then the real one, then the rule in a line of its own. */
+/* Version 2 and later: a block with 32-bit times for old readers, then the real one, then the rule in a line of its
+ * own. */
 bool mg_zone_parse(mg_str bytes, mg_zone *out) {
     counts c;
     *out = (mg_zone){0};
@@ -208,8 +210,10 @@ int32_t mg_zone_offset(const mg_zone *z, int64_t unix_s) {
     size_t low = 0, high = z->n; /* the first change after unix_s */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (z->changes[middle].at <= unix_s) low = middle + 1;
-        else high = middle;
+        if (z->changes[middle].at <= unix_s)
+            low = middle + 1;
+        else
+            high = middle;
     }
     if (low == z->n && z->rule) return rule_offset(z, unix_s);
     return low ? z->changes[low - 1].offset : z->first;

@@ -8,7 +8,11 @@ enum { MG_ZONE_CHANGES = 512, MG_ZONE_FILE_MAX = 32 << 10 };
 
 /* When daylight saving time begins or ends, as the last line of a TZif file says. */
 typedef struct mg_zone_day {
-    enum { MG_ZONE_JULIAN, MG_ZONE_ORDINAL, MG_ZONE_WEEKDAY } kind; /* Jn: 1 to 365, never 29 February; n: from 0; Mm.w.d */
+    enum {
+        MG_ZONE_JULIAN,
+        MG_ZONE_ORDINAL,
+        MG_ZONE_WEEKDAY
+    } kind; /* Jn: 1 to 365, never 29 February; n: from 0; Mm.w.d */
     int month, week, day;
     int32_t time; /* seconds of local time from midnight */
 } mg_zone_day;
@@ -16,11 +20,11 @@ typedef struct mg_zone_day {
 typedef struct mg_zone {
     size_t n;
     struct {
-        int64_t at;     /* Unix seconds */
+        int64_t at; /* Unix seconds */
         int32_t offset; /* seconds east of UTC from then on */
     } changes[MG_ZONE_CHANGES];
     int32_t first; /* offset before the first change */
-    bool rule;     /* after the last change, the following hold; else its offset stays */
+    bool rule; /* after the last change, the following hold; else its offset stays */
     bool daylight;
     int32_t standard_offset, daylight_offset;
     mg_zone_day start, end;

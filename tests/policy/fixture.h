@@ -49,7 +49,8 @@ static inline mg_use *fixture_use(fixture *f, mg_plugin_kind kind, const char *n
 static inline const mg_json *fixture_json(fixture *f, mg_arena *arena, const char *text) {
     const mg_json *v;
     mg_error error = {0};
-    if (mg_json_parse_copy(f->worker.json, arena, mg_str_of(text), &v, &error) != MG_OK) fail_msg("%s: %s", text, error.text);
+    if (mg_json_parse_copy(f->worker.json, arena, mg_str_of(text), &v, &error) != MG_OK)
+        fail_msg("%s: %s", text, error.text);
     return v;
 }
 
@@ -69,7 +70,8 @@ static inline void fixture_providers(fixture *f, mg_snapshot *s) {
 static inline void fixture_models(mg_snapshot *s) {
     mg_model *m = mg_arena_zalloc(s->arena, sizeof *m);
     mg_target *t = mg_arena_zalloc(s->arena, 2 * sizeof *t);
-    t[0] = (mg_target){.provider = &s->providers[0], .model = MG_STR("gpt-4o"), .name = MG_STR("openai/gpt-4o"), .weight = 1};
+    t[0] = (mg_target){
+        .provider = &s->providers[0], .model = MG_STR("gpt-4o"), .name = MG_STR("openai/gpt-4o"), .weight = 1};
     t[1] = (mg_target){.provider = &s->providers[1], .model = MG_STR("demo"), .name = MG_STR("demo/demo"), .weight = 1};
     *m = (mg_model){.name = MG_STR("smart"), .targets = t, .n_targets = 2};
     s->models = m;
@@ -82,9 +84,12 @@ static inline void fixture_orgs(fixture *f, mg_snapshot *s, const char *settings
     mg_str *models = mg_arena_zalloc(s->arena, 2 * sizeof *models);
     models[0] = MG_STR("smart");
     models[1] = MG_STR("*");
-    *org = (mg_org){.id = MG_STR("acme"), .name = MG_STR("Acme"), .settings = settings ? fixture_json(f, s->arena, settings) : NULL};
+    *org = (mg_org){.id = MG_STR("acme"),
+                    .name = MG_STR("Acme"),
+                    .settings = settings ? fixture_json(f, s->arena, settings) : NULL};
     org->budget = (mg_budget){.set = true, .limit_nano = 10 * MG_NANO_PER_USD, .period = MG_STR("month"), .hard = true};
-    *key = (mg_virtual_key){.id = MG_STR("key_1"), .name = MG_STR("build"), .team = MG_STR("legal"), .models = models, .n_models = 2};
+    *key = (mg_virtual_key){
+        .id = MG_STR("key_1"), .name = MG_STR("build"), .team = MG_STR("legal"), .models = models, .n_models = 2};
     key->tags = fixture_json(f, s->arena, "{\"project\":\"x\",\"cost_center\":\"7\"}");
     key->org = org;
     s->orgs = org;
@@ -178,7 +183,8 @@ static inline void fixture_policy(fixture *f, const char *name, const char *text
     char path[512];
     mg_error error = {0};
     if (f->engine) fixture_drop_policies(f);
-    snprintf(path, sizeof path, text ? "%s/%s.lua" : "cp '" TEST_SOURCE_DIR "/../policies/%2$s.lua' '%1$s/'", f->folder, name);
+    snprintf(path, sizeof path, text ? "%s/%s.lua" : "cp '" TEST_SOURCE_DIR "/../policies/%2$s.lua' '%1$s/'", f->folder,
+             name);
     if (text) {
         FILE *file = fopen(path, "w");
         assert_non_null(file);
@@ -187,7 +193,7 @@ static inline void fixture_policy(fixture *f, const char *name, const char *text
     } else {
         assert_int_equal(system(path), 0);
     }
-    /* Under the sanitizers everything takes many times as long, and some tests share a machine: no limit on CPU time. */
+    /* Under the sanitizers everything takes many times as long, and tests share a machine: no limit on CPU time. */
     const mg_policy_options o = {.folder = mg_str_of(f->folder), .cpu_us = 10000000};
     f->reloader = mg_reloader_create(&o, &f->gateway, &error);
     if (!f->reloader) fail_msg("%s", error.text);
@@ -203,8 +209,12 @@ static inline mg_request *fixture_request(fixture *f, const char *body) {
                                         {{"x-moongate-tags", 15}, {"a=1", 3}}};
     mg_error error = {0};
     fixture_drop_request(f);
-    f->x = (mg_exchange){.method = MG_STR("POST"), .path = MG_STR("/v1/chat/completions"), .headers = headers, .n_headers = 3,
-                         .arena = mg_arena_create(4096), .started_us = mg_clock_mono_us()};
+    f->x = (mg_exchange){.method = MG_STR("POST"),
+                         .path = MG_STR("/v1/chat/completions"),
+                         .headers = headers,
+                         .n_headers = 3,
+                         .arena = mg_arena_create(4096),
+                         .started_us = mg_clock_mono_us()};
     mg_request *r = f->r = mg_request_create(&f->worker, &f->x);
     r->org = &f->snapshot->orgs[0];
     r->key = &f->snapshot->keys[0];
@@ -238,7 +248,8 @@ static inline void fixture_poll(void *arg) {
     mg_evloop_timer(f->worker.loop, 1, fixture_poll, f);
 }
 
-/* Asks the policies, waiting as long as they wait; r->verdict is the answer. One such run a fixture: it uses up the loop. */
+/* Asks the policies, waiting as long as they wait; r->verdict is the answer. One such run a fixture: it uses up the
+ * loop. */
 static inline void fixture_ask(fixture *f, mg_phase phase) {
     f->phase = f->r->phase = phase;
     f->waits = 0;
@@ -247,19 +258,21 @@ static inline void fixture_ask(fixture *f, mg_phase phase) {
     mg_evloop_run(f->worker.loop);
 }
 
-#define FIXTURE_BODY                                                                                                             \
-    "{\"model\":\"smart\",\"messages\":[{\"role\":\"system\",\"content\":\"Be terse.\"},"                                        \
-    "{\"role\":\"user\",\"content\":\"mail ann@example.org\"},{\"role\":\"assistant\",\"content\":\"ok\"},"                      \
-    "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"and this\"},{\"type\":\"image_url\",\"image_url\":"           \
-    "{\"url\":\"data:image/png;base64,AAAA\"}}]}],\"temperature\":0.5,\"stop\":[\"x\",null],\"metadata\":{\"k\":\"v\"},"         \
-    "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"look_up\",\"parameters\":{}}},"                                  \
+#define FIXTURE_BODY                                                                                                   \
+    "{\"model\":\"smart\",\"messages\":[{\"role\":\"system\",\"content\":\"Be terse.\"},"                              \
+    "{\"role\":\"user\",\"content\":\"mail ann@example.org\"},{\"role\":\"assistant\",\"content\":\"ok\"},"            \
+    "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"and this\"},{\"type\":\"image_url\",\"image_url\":" \
+    "{\"url\":\"data:image/"                                                                                           \
+    "png;base64,AAAA\"}}]}],\"temperature\":0.5,\"stop\":[\"x\",null],\"metadata\":{\"k\":\"v\"},"                     \
+    "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"look_up\",\"parameters\":{}}},"                        \
     "{\"type\":\"function\",\"function\":{\"name\":\"delete_all\",\"parameters\":{}}}]}"
 
-/* Runs the chunk as a phase of a policy `t` for a request with the body; fails the test if the policy failed. What failed is
- * on standard error. The fixture stays open for a look at f->r; close it. */
+/* Runs the chunk as a phase of a policy `t` for a request with the body; fails the test if the policy failed. What
+ * failed is on standard error. The fixture stays open for a look at f->r; close it. */
 static inline void fixture_run(fixture *f, mg_phase phase, const char *body, const char *chunk) {
     char text[16384];
-    int n = snprintf(text, sizeof text, "local policy = {}\nfunction policy.%s(req, res)\n%s\nend\nreturn policy\n", mg_phase_name(phase), chunk);
+    int n = snprintf(text, sizeof text, "local policy = {}\nfunction policy.%s(req, res)\n%s\nend\nreturn policy\n",
+                     mg_phase_name(phase), chunk);
     assert_true(n > 0 && (size_t)n < sizeof text);
     fixture_open(f, NULL);
     fixture_policy(f, "t", text);

@@ -3,14 +3,15 @@
 
 static void reads_fields(void **state) {
     (void)state;
-    lua_ok(MG_PHASE_SCREEN, "assert(#req.id == 36 and req.org == 'acme' and req.user == 'ann' and req.session == '')\n"
-                            "assert(req.model == 'smart' and req.operation == 'chat' and req.stream == false)\n"
-                            "assert(#req.targets == 2 and req.targets[1] == 'openai/gpt-4o' and req.targets[2] == 'demo/demo')\n"
-                            "assert(req.text == 'mail ann@example.org\\nand this', req.text)\n"
-                            "assert(req.system == 'Be terse.')\n"
-                            "assert(#req.tools == 2 and req.tools[1] == 'look_up' and req.tools[2] == 'delete_all')\n"
-                            "assert(req.max_tokens == nil and req.cost_max == nil and req.tokens == 0)\n"
-                            "assert(tostring(req) == 'req' and getmetatable(req) == 'protected')");
+    lua_ok(MG_PHASE_SCREEN,
+           "assert(#req.id == 36 and req.org == 'acme' and req.user == 'ann' and req.session == '')\n"
+           "assert(req.model == 'smart' and req.operation == 'chat' and req.stream == false)\n"
+           "assert(#req.targets == 2 and req.targets[1] == 'openai/gpt-4o' and req.targets[2] == 'demo/demo')\n"
+           "assert(req.text == 'mail ann@example.org\\nand this', req.text)\n"
+           "assert(req.system == 'Be terse.')\n"
+           "assert(#req.tools == 2 and req.tools[1] == 'look_up' and req.tools[2] == 'delete_all')\n"
+           "assert(req.max_tokens == nil and req.cost_max == nil and req.tokens == 0)\n"
+           "assert(tostring(req) == 'req' and getmetatable(req) == 'protected')");
 }
 
 static void reads_the_key(void **state) {
@@ -55,7 +56,8 @@ static void refuses_unknown_fields(void **state) {
 /* Methods handed something else than what they belong to must not take it for a request. */
 static void refuses_other_objects(void **state) {
     (void)state;
-    static const char *const others[] = {"nil", "1", "'req'", "{}", "json.null", "json", "req.key", "req.headers", "function() end"};
+    static const char *const others[] = {"nil",     "1",           "'req'",         "{}", "json.null", "json",
+                                         "req.key", "req.headers", "function() end"};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         char expression[80];
         snprintf(expression, sizeof expression, "req.targets_match(%s, '*')", others[i]);
@@ -67,23 +69,25 @@ static void is_valid_during_its_call_only(void **state) {
     (void)state;
     fixture f;
     fixture_open(&f, NULL);
-    fixture_policy(&f, "t",
-                   "local kept, key, part, iterate\n"
-                   "return { admit = function(req)\n"
-                   "  if not kept then\n"
-                   "    kept, key, iterate = req, req.key, req:parts()\n"
-                   "    part = iterate()\n"
-                   "    return\n"
-                   "  end\n"
-                   "  for _, use in ipairs{ function() return kept.model end, function() return kept:targets_match('*') end,\n"
-                   "      function() return key.team end, function() return part:text() end, function() return part.kind end } do\n"
-                   "    local ok, err = pcall(use)\n"
-                   "    assert(not ok and err:find('is only valid during its call', 1, true), err)\n"
-                   "  end\n"
-                   "  local ok, err = pcall(iterate) assert(not ok, err)\n"
-                   "  assert(req.model == 'smart')\n"
-                   "  return deny{ code = 'seen' }\n"
-                   "end }");
+    fixture_policy(
+        &f, "t",
+        "local kept, key, part, iterate\n"
+        "return { admit = function(req)\n"
+        "  if not kept then\n"
+        "    kept, key, iterate = req, req.key, req:parts()\n"
+        "    part = iterate()\n"
+        "    return\n"
+        "  end\n"
+        "  for _, use in ipairs{ function() return kept.model end, function() return kept:targets_match('*') end,\n"
+        "      function() return key.team end, function() return part:text() end, function() return part.kind end } "
+        "do\n"
+        "    local ok, err = pcall(use)\n"
+        "    assert(not ok and err:find('is only valid during its call', 1, true), err)\n"
+        "  end\n"
+        "  local ok, err = pcall(iterate) assert(not ok, err)\n"
+        "  assert(req.model == 'smart')\n"
+        "  return deny{ code = 'seen' }\n"
+        "end }");
     fixture_request(&f, FIXTURE_BODY);
     f.r->phase = MG_PHASE_ADMIT;
     assert_int_equal(f.worker.policy.run(f.worker.policy.ctx, f.r, MG_PHASE_ADMIT), MG_RUN_DONE);
@@ -142,7 +146,8 @@ static void refuses_changes_that_cannot_be(void **state) {
 
 static void keeps_to_phases(void **state) {
     (void)state;
-    lua_raises(MG_PHASE_SPEND, "req:set_model('smart')", "req:set_model can't be called in spend; it can in: admit, prompt, screen, route");
+    lua_raises(MG_PHASE_SPEND, "req:set_model('smart')",
+               "req:set_model can't be called in spend; it can in: admit, prompt, screen, route");
     lua_raises(MG_PHASE_SETTLE, "req:tag('a', 'b')", "req:tag can't be called in settle");
     lua_raises(MG_PHASE_SETTLE, "res:redact()", "res:redact can't be called in settle; it can in: reply");
     lua_raises(MG_PHASE_REPLY, "limits.take{ requests = '1/s' }", "limits.take can't be called in reply");
@@ -165,20 +170,22 @@ static void redacts(void **state) {
     lua_raises(MG_PHASE_SCREEN, "req:redact{ types = 'email' }", "'types' must be a list of strings, got string");
     lua_raises(MG_PHASE_SCREEN, "req:redact{ types = { 1 } }", "its element 1 is a number");
     lua_raises(MG_PHASE_SCREEN, "req:redact{ type = { 'email' } }", "unknown field 'type'; did you mean 'types'?");
-    lua_raises(MG_PHASE_SCREEN, "req:redact{ mode = 'reversible' }", "'mode' must be \"mask\" or \"hash\", got \"reversible\"");
+    lua_raises(MG_PHASE_SCREEN, "req:redact{ mode = 'reversible' }",
+               "'mode' must be \"mask\" or \"hash\", got \"reversible\"");
 }
 
 static void walks_parts(void **state) {
     (void)state;
-    lua_ok(MG_PHASE_SCREEN, "local seen = {}\n"
-                            "for p in req:parts() do seen[#seen + 1] = p.role .. ':' .. p.kind .. ':' .. (p:text() or '-') end\n"
-                            "local all = table.concat(seen, '|')\n"
-                            "assert(all == 'system:text:Be terse.|user:text:mail ann@example.org|assistant:text:ok|'\n"
-                            "  .. 'user:text:and this|user:image:-', all)\n"
-                            "for p in req:parts{ kind = 'image' } do\n"
-                            "  assert(p.mime == 'image/png' and p.bytes > 20 and p.name == '')\n"
-                            "  local ok, err = pcall(p.replace, p, 'x') assert(not ok and err:find('no readable text', 1, true), err)\n"
-                            "end");
+    lua_ok(MG_PHASE_SCREEN,
+           "local seen = {}\n"
+           "for p in req:parts() do seen[#seen + 1] = p.role .. ':' .. p.kind .. ':' .. (p:text() or '-') end\n"
+           "local all = table.concat(seen, '|')\n"
+           "assert(all == 'system:text:Be terse.|user:text:mail ann@example.org|assistant:text:ok|'\n"
+           "  .. 'user:text:and this|user:image:-', all)\n"
+           "for p in req:parts{ kind = 'image' } do\n"
+           "  assert(p.mime == 'image/png' and p.bytes > 20 and p.name == '')\n"
+           "  local ok, err = pcall(p.replace, p, 'x') assert(not ok and err:find('no readable text', 1, true), err)\n"
+           "end");
     lua_raises(MG_PHASE_SCREEN, "req:parts{ kind = 'video' }", "'kind' must be text");
     lua_raises(MG_PHASE_SCREEN, "req:parts{ kinds = 'text' }", "did you mean 'kind'?");
 }
@@ -200,28 +207,31 @@ static void replaces_parts(void **state) {
                             "end\n"
                             "assert(req.text == '(<MAIL ANN@EXAMPLE.ORG!>)\\n(<AND THIS!>)', req.text)\n"
                             "assert(req.system == '(<Be terse.>)', req.system)");
-    lua_ok(MG_PHASE_SCREEN, "local ok, err = pcall(function()\n"
-                            "  for p in req:parts() do req:remove_tool('look_up') req:set_system('x') local t = req.text end\n"
-                            "end) assert(ok or err:find('walked', 1, true), err)");
+    lua_ok(MG_PHASE_SCREEN,
+           "local ok, err = pcall(function()\n"
+           "  for p in req:parts() do req:remove_tool('look_up') req:set_system('x') local t = req.text end\n"
+           "end) assert(ok or err:find('walked', 1, true), err)");
 }
 
 static void shows_the_answer(void **state) {
     (void)state;
     fixture f;
     fixture_open(&f, NULL);
-    fixture_policy(&f, "t",
-                   "return { reply = function(req, res)\n"
-                   "  assert(res.text == 'call bob@example.org' and res.final == true and res.status == 200)\n"
-                   "  assert(res.provider == 'openai' and res.model == 'gpt-4o-2024-11-20' and res.attempts == 2 and not res.cached)\n"
-                   "  assert(res.usage.input == 1000 and res.usage.output == 20 and res.usage.cached == 500)\n"
-                   "  assert(res.cost == 0.001575 and res.outcome == 'ok' and res.ttft_ms == 2 and res.latency_ms == 5)\n"
-                   "  assert(res:redact{ types = { 'email' } } == 1)\n"
-                   "  assert(res.text == 'call [REDACTED_EMAIL]', res.text)\n"
-                   "  res:replace(res.text .. '.')\n"
-                   "  assert(res.text == 'call [REDACTED_EMAIL].')\n"
-                   "  local ok, err = pcall(function() return res.txt end)\n"
-                   "  assert(not ok and err:find(\"did you mean 'text'?\", 1, true), err)\n"
-                   "end }");
+    fixture_policy(
+        &f, "t",
+        "return { reply = function(req, res)\n"
+        "  assert(res.text == 'call bob@example.org' and res.final == true and res.status == 200)\n"
+        "  assert(res.provider == 'openai' and res.model == 'gpt-4o-2024-11-20' and res.attempts == 2 and not "
+        "res.cached)\n"
+        "  assert(res.usage.input == 1000 and res.usage.output == 20 and res.usage.cached == 500)\n"
+        "  assert(res.cost == 0.001575 and res.outcome == 'ok' and res.ttft_ms == 2 and res.latency_ms == 5)\n"
+        "  assert(res:redact{ types = { 'email' } } == 1)\n"
+        "  assert(res.text == 'call [REDACTED_EMAIL]', res.text)\n"
+        "  res:replace(res.text .. '.')\n"
+        "  assert(res.text == 'call [REDACTED_EMAIL].')\n"
+        "  local ok, err = pcall(function() return res.txt end)\n"
+        "  assert(not ok and err:find(\"did you mean 'text'?\", 1, true), err)\n"
+        "end }");
     mg_request *r = fixture_request(&f, FIXTURE_BODY);
     r->text = MG_STR("call bob@example.org");
     r->final = true;
@@ -244,8 +254,9 @@ static void shows_the_answer(void **state) {
 
 static void shows_what_is_not_known_as_nil(void **state) {
     (void)state;
-    lua_ok(MG_PHASE_SETTLE, "assert(res.usage == nil and res.ttft_ms == nil and res.provider == nil and res.model == nil)\n"
-                            "assert(res.latency_ms >= 0 and res.outcome == 'none' and res.text == '' and res.cost == 0)");
+    lua_ok(MG_PHASE_SETTLE,
+           "assert(res.usage == nil and res.ttft_ms == nil and res.provider == nil and res.model == nil)\n"
+           "assert(res.latency_ms >= 0 and res.outcome == 'none' and res.text == '' and res.cost == 0)");
 }
 
 static void leaves_streams_alone(void **state) {

@@ -1,5 +1,5 @@
-/* The manual is complete, and the committed copies are what the code generates. With MOONGATE_MANUAL=write in the environment
- * they are written instead of compared. */
+/* The manual is complete, and the committed copies are what the code generates. With MOONGATE_MANUAL=write in the
+ * environment they are written instead of compared. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,7 +38,8 @@ static void same(const char *path, mg_str there, mg_str wanted) {
     size_t i = 0, line = 1;
     if (mg_str_eq(there, wanted)) return;
     for (; i < there.n && i < wanted.n && there.p[i] == wanted.p[i]; i++) line += there.p[i] == '\n';
-    fail_msg("%s differs from what the code generates in line %zu: run this test with MOONGATE_MANUAL=write", path, line);
+    fail_msg("%s differs from what the code generates in line %zu: run this test with MOONGATE_MANUAL=write", path,
+             line);
 }
 
 static size_t position(mg_str text, const char *mark) {
@@ -64,8 +65,10 @@ static void reference_is_current(void **state) {
     mg_manual_markdown(&wanted);
     mg_buf_str(&wanted, mg_str_skip(old, position(old, end)));
     assert_false(wanted.over);
-    if (writing()) write_file(manual_path, mg_buf_view(&wanted));
-    else same("docs/policies.md", old, mg_buf_view(&wanted));
+    if (writing())
+        write_file(manual_path, mg_buf_view(&wanted));
+    else
+        same("docs/policies.md", old, mg_buf_view(&wanted));
     mg_buf_finish(&there);
     mg_buf_finish(&wanted);
 }
@@ -75,8 +78,10 @@ static void stubs_are_current(void **state) {
     mg_buf there = {0}, wanted = {0};
     mg_manual_stubs(&wanted);
     read_file(stubs_path, &there);
-    if (writing()) write_file(stubs_path, mg_buf_view(&wanted));
-    else same("docs/moongate.d.lua", mg_buf_view(&there), mg_buf_view(&wanted));
+    if (writing())
+        write_file(stubs_path, mg_buf_view(&wanted));
+    else
+        same("docs/moongate.d.lua", mg_buf_view(&there), mg_buf_view(&wanted));
     mg_buf_finish(&there);
     mg_buf_finish(&wanted);
 }
@@ -96,7 +101,9 @@ static void names_are_unique(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(everything_is_documented), cmocka_unit_test(reference_is_current), cmocka_unit_test(stubs_are_current),
+        cmocka_unit_test(everything_is_documented),
+        cmocka_unit_test(reference_is_current),
+        cmocka_unit_test(stubs_are_current),
         cmocka_unit_test(names_are_unique),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

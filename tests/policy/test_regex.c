@@ -82,16 +82,16 @@ static void knows_utf8(void **state) {
     assert_non_null(strstr(s.error, "UTF-8"));
 }
 
-/* None of these may take long, or be taken for "no match". ASan slows the interpreter, not the machine code: the bound is
- * generous, and without one these take minutes to years. */
+/* None of these may take long, or be taken for "no match". ASan slows the interpreter, not the machine code: the bound
+ * is generous, and without one these take minutes to years. */
 static void stops_hostile_patterns(void **state) {
     (void)state;
     static const struct {
         const char *pattern;
         size_t n;
     } cases[] = {
-        {"(a+)+$", 40},         {"(a|a)*b", 60},           {"(a|aa)+b", 80},        {"(.*)*b", 5000},
-        {"(.*?,){11}P", 2000},  {"(a*)*\\1b", 3000},       {"(?:a?){60}a{60}b", 60}, {"(x+x+)+y|(a+a+)+y", 4000},
+        {"(a+)+$", 40},          {"(a|a)*b", 60},           {"(a|aa)+b", 80},         {"(.*)*b", 5000},
+        {"(.*?,){11}P", 2000},   {"(a*)*\\1b", 3000},       {"(?:a?){60}a{60}b", 60}, {"(x+x+)+y|(a+a+)+y", 4000},
         {"(*NO_JIT)(a+)+$", 40}, {"(*NO_JIT)(.*)*b", 5000}, {"((a?){20}){20}b", 300}, {"(?=(a+))\\1*b|(a+)+c", 3000},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -157,9 +157,12 @@ static void keeps_a_bounded_number(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_anywhere),          cmocka_unit_test(begins_where_told),
-        cmocka_unit_test(knows_utf8),              cmocka_unit_test(stops_hostile_patterns),
-        cmocka_unit_test(stops_quadratic_patterns), cmocka_unit_test(refuses_wrong_patterns),
+        cmocka_unit_test(finds_anywhere),
+        cmocka_unit_test(begins_where_told),
+        cmocka_unit_test(knows_utf8),
+        cmocka_unit_test(stops_hostile_patterns),
+        cmocka_unit_test(stops_quadratic_patterns),
+        cmocka_unit_test(refuses_wrong_patterns),
         cmocka_unit_test(keeps_a_bounded_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,8 +78,15 @@ static void knows_history(void **state) {
 
 static void refuses_names(void **state) {
     (void)state;
-    static const char *const bad[] = {"", "/etc/passwd", "../../../etc/passwd", "Europe/../../passwd", "Europe//Berlin", "Europe/",
-                                      "a\nb", "Europe/Berlin ", "x.tab"};
+    static const char *const bad[] = {"",
+                                      "/etc/passwd",
+                                      "../../../etc/passwd",
+                                      "Europe/../../passwd",
+                                      "Europe//Berlin",
+                                      "Europe/",
+                                      "a\nb",
+                                      "Europe/Berlin ",
+                                      "x.tab"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) assert_false(mg_zone_name_ok(mg_str_of(bad[i])));
     mg_zone z;
     mg_error error = {0};
@@ -125,8 +132,9 @@ static void survives_damage(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(knows_offsets),     cmocka_unit_test(changes_at_the_second), cmocka_unit_test(knows_the_south),
-        cmocka_unit_test(goes_on_after_2037), cmocka_unit_test(knows_history),        cmocka_unit_test(refuses_names),
+        cmocka_unit_test(knows_offsets),   cmocka_unit_test(changes_at_the_second),
+        cmocka_unit_test(knows_the_south), cmocka_unit_test(goes_on_after_2037),
+        cmocka_unit_test(knows_history),   cmocka_unit_test(refuses_names),
         cmocka_unit_test(survives_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
