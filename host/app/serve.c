@@ -81,6 +81,7 @@ static mg_snapshot *build_snapshot(serve *s, const mg_config *config) {
     mg_snapshot_unref(old);
     mg_keep_rows_finish(&r.rows);
     s->ledger_version = r.version;
+    __atomic_store_n(&s->ledger_seen, r.version, __ATOMIC_RELEASE); /* seen, until a later look says otherwise */
     return fresh;
 }
 
