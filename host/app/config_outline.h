@@ -36,7 +36,8 @@ typedef struct mg_outline {
     const mg_outline_entry *statements; /* assignments, wherever they stand */
 } mg_outline;
 
-/* Scans a text that Lua has compiled (others give useless outlines, but no harm). Lives in the arena, points into text. */
+/* Scans a text that Lua has compiled (others give useless outlines, but no harm). Lives in the arena, and points into
+ * the text. */
 const mg_outline *mg_outline_scan(mg_arena *arena, mg_str text);
 /* The last assignment to `path` that begins at or before `line`, or NULL. */
 const mg_outline_entry *mg_outline_statement(const mg_outline *o, mg_str path, int line);

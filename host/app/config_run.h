@@ -51,15 +51,16 @@ typedef struct mg_config_run {
     bool too_large;
 } mg_config_run;
 
-/* Runs the file and leaves its settings as an object in *root (NULL if there is none); faults go to the report. The tree and `watched` live in
- * the arena, the rest of `run` is of no use afterwards. */
+/* Runs the file and leaves its settings as an object in *root (NULL if there is none); faults go to the report. The tree
+ * and `watched` live in the arena, the rest of `run` is of no use afterwards. */
 void mg_config_run_file(mg_config_run *run, mg_str path, const mg_json **root);
 /* The whole file, at most `max` bytes, into the arena. False and a sentence (without the path) if it can't be read. */
 bool mg_config_read(mg_arena *arena, mg_str path, size_t max, mg_str *text, const char **fault);
 /* `path` as seen from the folder of the file `from`. */
 mg_str mg_config_beside(mg_arena *arena, mg_str from, mg_str path);
 
-/* The table of settings at the stack's `index` as a tree (config_value.c); NULL if it is too large. Raises Lua errors for want of memory only. */
+/* The table of settings at the stack's `index` as a tree (config_value.c); NULL if it is too large. Raises Lua errors for
+ * want of memory only. */
 const mg_json *mg_config_value_root(mg_config_run *run, int index);
 
 #endif

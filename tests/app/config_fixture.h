@@ -81,7 +81,8 @@ static inline mg_config *load_fine(const char *text) {
 }
 
 static inline void assert_lines(const mg_buf *b, const char *expected) {
-    if (!mg_str_is(mg_buf_view(b), expected)) fail_msg("got:\n%.*s\ninstead of:\n%s", (int)b->n, b->p ? b->p : "", expected);
+    if (!mg_str_is(mg_buf_view(b), expected))
+        fail_msg("got:\n%.*s\ninstead of:\n%s", (int)b->n, b->p ? b->p : "", expected);
 }
 
 /* The text is refused with exactly these faults. */
@@ -96,8 +97,9 @@ static inline void assert_text(mg_str have, const char *expected) {
 }
 
 static inline void forget_environment(void) {
-    static const char *const names[] = {"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "AZURE_OPENAI_API_KEY",
-                                        "AZURE_OPENAI_ENDPOINT", "MOONGATE_TEST_A", "MOONGATE_TEST_B"};
+    static const char *const names[] = {"OPENAI_API_KEY",       "ANTHROPIC_API_KEY",     "GEMINI_API_KEY",
+                                        "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT", "MOONGATE_TEST_A",
+                                        "MOONGATE_TEST_B"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) unsetenv(names[i]);
 }
 

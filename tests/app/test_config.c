@@ -4,7 +4,7 @@
 #include "app/settings.h"
 #include "base/log.h"
 
-/* ---- good files ------------------------------------------------------------------------------------------------------ */
+/* ---- good files ------------------------------------------------------------------------------------------------- */
 
 static void test_defaults(void **state) {
     (void)state;
@@ -78,9 +78,12 @@ static const char complete[] =
     "  gemini    = { \"google\",    api_keys = { \"a\", \"b\" } },\n"
     "  azure     = { \"azure\",     api_key = \"k\", endpoint = \"https://NAME.openai.azure.com\",\n"
     "                api_version = \"2024-10-21\", deployments = { [\"gpt-4o\"] = \"my-gpt4o\" } },\n"
-    "  ollama    = { \"openai\",    base_url = \"http://127.0.0.1:11434/v1\", headers = {}, drop = { \"logit_bias\" },\n"
-    "                rename = { max_tokens = \"max_completion_tokens\" }, path = { chat = \"/chat\" }, ca_file = \"ca.pem\",\n"
-    "                timeouts = { connect = 1, first_byte = 1.5, idle = \"2m\", total = 0 }, limits = { requests = \"10/s\" } },\n"
+    "  ollama    = { \"openai\",    base_url = \"http://127.0.0.1:11434/v1\", headers = {}, drop = { \"logit_bias\" "
+    "},\n"
+    "                rename = { max_tokens = \"max_completion_tokens\" }, path = { chat = \"/chat\" }, ca_file = "
+    "\"ca.pem\",\n"
+    "                timeouts = { connect = 1, first_byte = 1.5, idle = \"2m\", total = 0 }, limits = { requests = "
+    "\"10/s\" } },\n"
     "}\n"
     "models = {\n"
     "  [\"gpt-4o\"] = \"openai/gpt-4o\",\n"
@@ -96,7 +99,8 @@ static const char complete[] =
     "    settings = { moderation = { block_ssn = true } },\n"
     "  },\n"
     "}\n"
-    "alerts = { webhook = env \"MOONGATE_TEST_B\", slack = \"https://hooks.example.com\", smtp = { host = \"mail\" } }\n"
+    "alerts = { webhook = env \"MOONGATE_TEST_B\", slack = \"https://hooks.example.com\", smtp = { host = \"mail\" } "
+    "}\n"
     "log = { level = \"debug\" }\n"
     "http = { allow = { \"a.example:8443\" }, private = true }\n"
     "prices = { unknown_usd_per_million = \"refuse\" }\n"
@@ -143,9 +147,10 @@ static void test_complete(void **state) {
 
 static void test_listen_forms(void **state) {
     (void)state;
-    mg_config *c = load_fine("listen = { '[::]:8080', 'unix:/run/m.sock', ':0',\n"
-                             "  { address = 'a:1', tls = { { cert = 'c1', key = '/k1' }, { cert = 'c2', key = 'k2' } } } }\n"
-                             "admin = { listen = { address = '127.0.0.1:0', tls = { cert = 'c', key = 'k' } } }");
+    mg_config *c =
+        load_fine("listen = { '[::]:8080', 'unix:/run/m.sock', ':0',\n"
+                  "  { address = 'a:1', tls = { { cert = 'c1', key = '/k1' }, { cert = 'c2', key = 'k2' } } } }\n"
+                  "admin = { listen = { address = '127.0.0.1:0', tls = { cert = 'c', key = 'k' } } }");
     assert_int_equal(c->n_listen, 4);
     assert_text(c->listen[1].address, "unix:/run/m.sock");
     assert_int_equal(c->listen[3].n_tls, 2);
@@ -169,7 +174,8 @@ static void test_stores(void **state) {
     assert_text(c->store.plugin, "redis");
     mg_config_destroy(c);
     assert_faults("\nstore = { counters = { 'redis' }, cache = { 'memory' } }",
-                  "c.lua:2: separate stores for counters and cache are not offered yet: give both the same plugin and settings\n");
+                  "c.lua:2: separate stores for counters and cache are not offered yet: give both the same plugin and "
+                  "settings\n");
     assert_faults("store = { counters = { 'redis' } }",
                   "c.lua:1: 'store' with counters or cache needs both: give each its plugin\n");
 }
@@ -177,8 +183,9 @@ static void test_stores(void **state) {
 static void test_env(void **state) {
     (void)state;
     setenv("MOONGATE_TEST_A", "5", 1);
-    mg_config *c = load_fine("data_dir = env 'MOONGATE_TEST_A'\npolicies = env('MOONGATE_TEST_B', 'rules')\n"
-                             "upstream = env 'MOONGATE_TEST_B'\nadmin = { token = env 'MOONGATE_TEST_B' or 'otherwise' }");
+    mg_config *c =
+        load_fine("data_dir = env 'MOONGATE_TEST_A'\npolicies = env('MOONGATE_TEST_B', 'rules')\n"
+                  "upstream = env 'MOONGATE_TEST_B'\nadmin = { token = env 'MOONGATE_TEST_B' or 'otherwise' }");
     assert_text(c->data_dir, "5");
     assert_text(c->policies, "rules");
     assert_text(c->upstream, "pool");
@@ -205,7 +212,8 @@ static void test_file(void **state) {
     assert_faults("admin = { token = file '/dev/zero' }",
                   "c.lua:1: the file /dev/zero can't be read: it is not a regular file\n");
     assert_faults("admin = { token = file(5) }", "c.lua:1: file takes a string, not a number\n");
-    assert_faults("local t = {}\nfor i = 1, 2000 do t[i] = file 'two' end", "c.lua:2: file() is called more than 1000 times\n");
+    assert_faults("local t = {}\nfor i = 1, 2000 do t[i] = file 'two' end",
+                  "c.lua:2: file() is called more than 1000 times\n");
 }
 
 static void test_include(void **state) {
@@ -225,25 +233,28 @@ static void test_include(void **state) {
     assert_faults("organizations = include 'orgs.lua'\nworker = 1",
                   "orgs.lua:4: unknown setting 'organizations.acme.limts'; did you mean 'organizations.acme.limits'?\n"
                   "c.lua:2: unknown setting 'worker'; did you mean 'workers'?\n");
-    assert_faults("\ninclude 'broken.lua'\nworker = 1",
-                  "broken.lua:1: unexpected symbol near '='\nc.lua:3: unknown setting 'worker'; did you mean 'workers'?\n");
-    assert_faults("\ninclude 'nowhere.lua'", "c.lua:2: the file nowhere.lua can't be read: No such file or directory\n");
+    assert_faults(
+        "\ninclude 'broken.lua'\nworker = 1",
+        "broken.lua:1: unexpected symbol near '='\nc.lua:3: unknown setting 'worker'; did you mean 'workers'?\n");
+    assert_faults("\ninclude 'nowhere.lua'",
+                  "c.lua:2: the file nowhere.lua can't be read: No such file or directory\n");
     assert_faults("include 'itself.lua'", "itself.lua:1: more than 63 files are included: does one include itself?\n");
 }
 
 static void test_programs(void **state) {
     (void)state;
-    mg_config *c = load_fine("local shared = { 'openai', base_url = 'http://127.0.0.1:1/v1' }\n"
-                             "providers = { a = shared, b = shared }\nproviders.c = shared\n"
-                             "workers = 2\nworkers = workers + 1\nmodels = nil\n"
-                             "organizations = {}\nfor i = 1, 3 do organizations['o' .. i] = { keys = { 'key' .. i } } end");
+    mg_config *c =
+        load_fine("local shared = { 'openai', base_url = 'http://127.0.0.1:1/v1' }\n"
+                  "providers = { a = shared, b = shared }\nproviders.c = shared\n"
+                  "workers = 2\nworkers = workers + 1\nmodels = nil\n"
+                  "organizations = {}\nfor i = 1, 3 do organizations['o' .. i] = { keys = { 'key' .. i } } end");
     assert_int_equal(c->n_providers, 3);
     assert_int_equal(c->workers, 3);
     assert_int_equal(c->organizations->count, 3);
     mg_config_destroy(c);
 }
 
-/* ---- faults ---------------------------------------------------------------------------------------------------------- */
+/* ---- faults ----------------------------------------------------------------------------------------------------- */
 
 static void test_syntax(void **state) {
     (void)state;
@@ -259,7 +270,8 @@ static void test_syntax(void **state) {
 
 static void test_unknown_keys(void **state) {
     (void)state;
-    assert_faults("workers = 1\n-- modles = 1\nmodles = {\n}\n", "c.lua:3: unknown setting 'modles'; did you mean 'models'?\n");
+    assert_faults("workers = 1\n-- modles = 1\nmodles = {\n}\n",
+                  "c.lua:3: unknown setting 'modles'; did you mean 'models'?\n");
     assert_faults("completely_else = 1", "c.lua:1: unknown setting 'completely_else'\n");
     assert_faults("env = 1", "c.lua:1: unknown setting 'env'\n");
     assert_faults("admin = { listen = '127.0.0.1:1', --[[ tokn = 1\n]] tokn = '}' }",
@@ -270,8 +282,9 @@ static void test_unknown_keys(void **state) {
                   "c.lua:3: unknown setting 'providers.o.timeouts.idel'; did you mean 'providers.o.timeouts.idle'?\n");
     assert_faults("models = { a = { { 'o/x',\n wieght = 2 } } }",
                   "c.lua:2: unknown setting 'models.a[1].wieght'; did you mean 'models.a[1].weight'?\n");
-    assert_faults("organizations = {\n a = { keys = {\n { key = 'x',\n nmae = 'y' } } } }",
-                  "c.lua:4: unknown setting 'organizations.a.keys[1].nmae'; did you mean 'organizations.a.keys[1].name'?\n");
+    assert_faults(
+        "organizations = {\n a = { keys = {\n { key = 'x',\n nmae = 'y' } } } }",
+        "c.lua:4: unknown setting 'organizations.a.keys[1].nmae'; did you mean 'organizations.a.keys[1].name'?\n");
     assert_faults("organizations = {}\norganizations.a = { budgte = {} }",
                   "c.lua:2: unknown setting 'organizations.a.budgte'; did you mean 'organizations.a.budget'?\n");
     assert_faults("listen = {\n { adress = 'a:1' } }",
@@ -300,7 +313,8 @@ static void test_wrong_types(void **state) {
         {"admin = { token = true }", "'admin.token' must be a string, got a boolean"},
         {"log = { level = 'loud' }", "'log.level' must be \"debug\", \"info\", \"warn\" or \"error\", got \"loud\""},
         {"upstream = 'carrier'", "'upstream' must be \"pool\" or \"curl\", got \"carrier\""},
-        {"drain_seconds = 'soon'", "'drain_seconds' must be a number of seconds, such as 30, 1.5 or \"5m\", got 'soon'"},
+        {"drain_seconds = 'soon'",
+         "'drain_seconds' must be a number of seconds, such as 30, 1.5 or \"5m\", got 'soon'"},
         {"drain_seconds = -1", "'drain_seconds' must be a number of seconds, such as 30, 1.5 or \"5m\", got '-1'"},
         {"limits = { body_bytes = '32 megs' }",
          "'limits.body_bytes' must be a number of bytes, such as 65536 or \"256MB\", got '32 megs'"},
@@ -316,7 +330,8 @@ static void test_wrong_types(void **state) {
         {"ledger = 5", "'ledger' must be a string or a table, got a number"},
         {"ledger = { url = 'x' }", "'ledger' must begin with its plugin's name, as in { \"sqlite\", … }"},
         {"ledger = { 'sqlite', 'x' }", "'ledger' holds more than one element without a name"},
-        {"providers = { a = { base_url = 'x' } }", "'providers.a' must begin with its plugin's name, as in { \"openai\", … }"},
+        {"providers = { a = { base_url = 'x' } }",
+         "'providers.a' must begin with its plugin's name, as in { \"openai\", … }"},
         {"providers = { ['a/b'] = { 'openai' } }",
          "a provider's name has 1 to 64 letters, digits, '.', '_' or '-', not 'a/b'"},
         {"providers = { { 'openai' } }", "'providers' takes named settings only: the element 1 has no name"},
@@ -330,7 +345,8 @@ static void test_wrong_types(void **state) {
         {"listen = 'unix:'", "'listen': \"unix:\" needs a path behind unix:"},
         {"listen = { 5 }", "'listen[1]' must be an address such as \"127.0.0.1:8080\", got a number"},
         {"listen = {}", "'listen' must name at least one address"},
-        {"listen = { address = 'a:1', tls = { { cert = 'c' } } }", "'listen.tls[1]' needs a key: the path of a PEM file"},
+        {"listen = { address = 'a:1', tls = { { cert = 'c' } } }",
+         "'listen.tls[1]' needs a key: the path of a PEM file"},
         {"listen = { address = 'a:1', tls = {} }", "'listen.tls' must be a list of { cert = …, key = … }"},
         {"admin = { listen = 80 }", "'admin.listen' must be a string or a table, got a number"},
         {"alerts = { smtp = 5 }", "'alerts.smtp' must be a string or a table, got a number"},
@@ -362,34 +378,40 @@ static void test_wrong_organizations(void **state) {
         {"keys = 'x'", "'organizations.a.keys' must be a table, got a string"},
         {"keys = { x = 'y' }", "'organizations.a.keys' must be a list: its members have no names"},
         {"keys = { '' }", "'organizations.a.keys[1]' is empty: give it a value, or leave it out"},
-        {"keys = { 5 }", "'organizations.a.keys[1]' must be a key or a table with one, as in { key = env \"ACME_KEY\", name "
-                         "= \"backend\" }"},
+        {"keys = { 5 }",
+         "'organizations.a.keys[1]' must be a key or a table with one, as in { key = env \"ACME_KEY\", name "
+         "= \"backend\" }"},
         {"keys = { 'x', 'x' }", "'organizations.a.keys[2]' is the same key as that of organization 'a' in c.lua:2"},
         {"keys = { { key = 'x', expires = 'soon' } }",
          "'organizations.a.keys[1].expires' must be a date such as \"2027-01-31\" or \"2027-01-31T12:00:00Z\""},
         {"keys = { { key = 'x', acts_for = 'b' } }", "'organizations.a.keys[1].acts_for' must be \"*\""},
-        {"keys = { { key = 'x', tags = { 'y' } } }", "'organizations.a.keys[1].tags' must be a table of names and strings"},
-        {"keys = { { key = 'x', models = 'y' } }", "'organizations.a.keys[1].models' must be a list of strings, got a string"},
+        {"keys = { { key = 'x', tags = { 'y' } } }",
+         "'organizations.a.keys[1].tags' must be a table of names and strings"},
+        {"keys = { { key = 'x', models = 'y' } }",
+         "'organizations.a.keys[1].models' must be a list of strings, got a string"},
         {"keys = { { key = 'x', models = {} } }",
          "'organizations.a.keys[1].models' is empty, and would allow all models: leave it out for that"},
         {"models = 'x'", "'organizations.a.models' must be a list of strings, got a string"},
         {"models = {}", "'organizations.a.models' is empty, and would allow all models: leave it out for that"},
-        {"limits = { requests = 60 }", "'organizations.a.limits.requests' must be a rate such as \"60/minute\", got a number"},
+        {"limits = { requests = 60 }",
+         "'organizations.a.limits.requests' must be a rate such as \"60/minute\", got a number"},
         {"limits = { requests = '5 usd/day' }",
          "'organizations.a.limits.requests' must be a number without usd, as in \"60/minute\""},
         {"limits = { cost = '5/day' }", "'organizations.a.limits.cost' must say usd, as in \"50 usd/day\""},
         {"limits = { { scope = 'planet', requests = '1/s' } }",
          "'organizations.a.limits[1].scope' must be \"org\", \"team\", \"user\", \"key\", \"model\" or \"provider\""},
-        {"limits = { 'x' }", "'organizations.a.limits[1]' must be a table such as { scope = \"key\", requests = \"60/minute\" "
-                             "}, got a string"},
+        {"limits = { 'x' }",
+         "'organizations.a.limits[1]' must be a table such as { scope = \"key\", requests = \"60/minute\" "
+         "}, got a string"},
         {"budget = { hard = true }",
          "'organizations.a.budget' needs an amount: daily_usd, weekly_usd, monthly_usd or yearly_usd"},
-        {"budget = { daily_usd = 1, weekly_usd = 2 }",
-         "'organizations.a.budget' has more than one amount: keep one of daily_usd, weekly_usd, monthly_usd, yearly_usd"},
+        {"budget = { daily_usd = 1, weekly_usd = 2 }", "'organizations.a.budget' has more than one amount: keep one of "
+                                                       "daily_usd, weekly_usd, monthly_usd, yearly_usd"},
         {"budget = { daily_usd = -1 }", "'organizations.a.budget.daily_usd' must be more than 0, got -1"},
-        {"budget = { daily_usd = 1, alert_at = { 'x' } }",
-         "'organizations.a.budget.alert_at' must be a list of at most 8 parts of the budget, such as { 0.5, 0.8, 1.0 }"},
-        {"settings = { rate = 5 }", "'organizations.a.settings.rate' must be a table of that policy's settings, got a number"},
+        {"budget = { daily_usd = 1, alert_at = { 'x' } }", "'organizations.a.budget.alert_at' must be a list of at "
+                                                           "most 8 parts of the budget, such as { 0.5, 0.8, 1.0 }"},
+        {"settings = { rate = 5 }",
+         "'organizations.a.settings.rate' must be a table of that policy's settings, got a number"},
         {"settings = { rate = { f = env } }", "'organizations.a.settings.rate.f' must not be a function"},
         {"settings = { rate = { l = { 1, x = 2 } } }",
          "'organizations.a.settings.rate.l' must be either a list or have names, not both"},
@@ -408,20 +430,21 @@ static void test_wrong_organizations(void **state) {
 
 static void test_all_faults_in_order(void **state) {
     (void)state;
-    assert_faults("modles = 1\n"
-                  "listen = 'x'\n"
-                  "models = { a = {} }\n"
-                  "organizations = { b = { kys = 1 } }\n"
-                  "admin = { token = file 'gone' }\n"
-                  "workers = 'x'\n"
-                  "local x = nothing.here\n",
-                  "c.lua:1: unknown setting 'modles'; did you mean 'models'?\n"
-                  "c.lua:2: 'listen': \"x\" needs a port, as in \"127.0.0.1:8080\"\n"
-                  "c.lua:3: 'models.a' has no targets\n"
-                  "c.lua:4: unknown setting 'organizations.b.kys'; did you mean 'organizations.b.keys'?\n"
-                  "c.lua:5: the file gone can't be read: No such file or directory\n"
-                  "c.lua:6: 'workers' must be an integer, got a string\n"
-                  "c.lua:7: there is no 'nothing' here: a configuration has env, file, include, its own locals and settings\n");
+    assert_faults(
+        "modles = 1\n"
+        "listen = 'x'\n"
+        "models = { a = {} }\n"
+        "organizations = { b = { kys = 1 } }\n"
+        "admin = { token = file 'gone' }\n"
+        "workers = 'x'\n"
+        "local x = nothing.here\n",
+        "c.lua:1: unknown setting 'modles'; did you mean 'models'?\n"
+        "c.lua:2: 'listen': \"x\" needs a port, as in \"127.0.0.1:8080\"\n"
+        "c.lua:3: 'models.a' has no targets\n"
+        "c.lua:4: unknown setting 'organizations.b.kys'; did you mean 'organizations.b.keys'?\n"
+        "c.lua:5: the file gone can't be read: No such file or directory\n"
+        "c.lua:6: 'workers' must be an integer, got a string\n"
+        "c.lua:7: there is no 'nothing' here: a configuration has env, file, include, its own locals and settings\n");
 }
 
 static void test_no_secret_in_a_fault(void **state) {
@@ -435,17 +458,22 @@ static void test_no_secret_in_a_fault(void **state) {
     assert_null(memmem(faults.p, faults.n, "hush", 4));
 }
 
-/* ---- hostile files --------------------------------------------------------------------------------------------------- */
+/* ---- hostile files ---------------------------------------------------------------------------------------------- */
 
 static void test_hostile(void **state) {
     (void)state;
-    assert_faults("workers = 1\nwhile true do end", "c.lua:2: the configuration runs too long: is there a loop without an end?\n");
-    assert_faults("local s = 'x'\nwhile true do s = s .. s end", "c.lua:0: the configuration needs more than 64 MB of memory\n");
-    assert_faults("local t = {}\nfor i = 1, 1e9 do t[i] = i end", "c.lua:0: the configuration needs more than 64 MB of memory\n");
-    assert_faults("os.execute 'true'",
-                  "c.lua:1: there is no 'os' here: a configuration has env, file, include, its own locals and settings\n");
-    static const char *const names[] = {"io", "require", "load", "loadstring", "dofile", "pcall", "getmetatable", "setfenv",
-                                        "getfenv", "string", "rawset", "_G", "ffi", "jit", "debug", "coroutine", "package"};
+    assert_faults("workers = 1\nwhile true do end",
+                  "c.lua:2: the configuration runs too long: is there a loop without an end?\n");
+    assert_faults("local s = 'x'\nwhile true do s = s .. s end",
+                  "c.lua:0: the configuration needs more than 64 MB of memory\n");
+    assert_faults("local t = {}\nfor i = 1, 1e9 do t[i] = i end",
+                  "c.lua:0: the configuration needs more than 64 MB of memory\n");
+    assert_faults(
+        "os.execute 'true'",
+        "c.lua:1: there is no 'os' here: a configuration has env, file, include, its own locals and settings\n");
+    static const char *const names[] = {"io",           "require", "load",    "loadstring", "dofile", "pcall",
+                                        "getmetatable", "setfenv", "getfenv", "string",     "rawset", "_G",
+                                        "ffi",          "jit",     "debug",   "coroutine",  "package"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char text[64];
         snprintf(text, sizeof text, "local x = %s", names[i]);
@@ -475,7 +503,7 @@ static void test_knots(void **state) {
     mg_buf_finish(&text);
 }
 
-/* ---- reload and manual ----------------------------------------------------------------------------------------------- */
+/* ---- reload and manual ------------------------------------------------------------------------------------------ */
 
 static void test_fixed_change(void **state) {
     (void)state;
@@ -492,7 +520,8 @@ static void test_fixed_change(void **state) {
         {"limits = { body_bytes = 4096 }", "limits.body_bytes"},
         {"policy = { fail_open = true }", "policy.fail_open"},
         {"upstream = 'curl'", "upstream"},
-        {"log = { level = 'debug' }\nmodels = { a = 'o/x' }\nhttp = { private = true }\nproviders = {}\nstore = 'redis'\n"
+        {"log = { level = 'debug' }\nmodels = { a = 'o/x' }\nhttp = { private = true }\nproviders = {}\nstore = "
+         "'redis'\n"
          "listen = '127.0.0.1:8080'\nledger = 'sqlite'\nworkers = 0",
          NULL},
     };
@@ -500,8 +529,10 @@ static void test_fixed_change(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         mg_config *after = load_fine(cases[i].text);
         const char *key = mg_config_fixed_change(before, after);
-        if (cases[i].key) assert_string_equal(key, cases[i].key);
-        else assert_null(key);
+        if (cases[i].key)
+            assert_string_equal(key, cases[i].key);
+        else
+            assert_null(key);
         mg_config_destroy(after);
     }
     mg_config_destroy(before);
