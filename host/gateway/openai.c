@@ -289,10 +289,17 @@ static void read_body(mg_request *r) {
     if (!r->user.n) r->user = mg_json_text(mg_json_get(r->root, MG_STR("safety_identifier")));
 }
 
+/* Parameters may follow: "application/json; charset=utf-8". */
+static bool is_json_type(mg_str type) {
+    static const mg_str json = {"application/json", 16};
+    if (type.n < json.n || !mg_str_ieq(mg_str_from(type.p, json.n), json)) return false;
+    return type.n == json.n || strchr("; \t", type.p[json.n]);
+}
+
 static mg_status take_body(mg_request *r, mg_error *error) {
     mg_exchange *x = r->x;
     mg_str type = mg_exchange_header(x, MG_STR("content-type"));
-    if (type.n && !(type.n >= 16 && strncasecmp(type.p, "application/json", 16) == 0))
+    if (type.n && !is_json_type(type))
         return mg_fail(error, 415, "unsupported_media_type", "The body must be application/json.");
     if (!x->n_body) return mg_fail(error, 400, "invalid_json", "The body is empty.");
     mg_status st = mg_json_parse(r->worker->json, r->arena, x->body, x->n_body, &r->root, error);
