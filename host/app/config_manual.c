@@ -4,7 +4,7 @@
 static const char introduction[] =
     "# Configuration\n"
     "\n"
-    "<!-- Made from the program's table of settings: `MOONGATE_WRITE_MANUAL=1 ctest -R app/test_config` writes it "
+    "<!-- Made from the program's table of settings: `MOONGATE_WRITE_MANUAL=1 ctest -R app/test_settings` writes it "
     "anew. -->\n"
     "\n"
     "Moongate reads one file, `moongate.lua` in the working directory or what `-c FILE` names. Without one, and for "
