@@ -1,4 +1,5 @@
-"""How the dummy vendor answers: by what the request asks for, or as its model's name says ("stall", "slow-500", …)."""
+"""How the dummy vendor answers: by what the request asks for, or as its model's name says ("stall", "slow:500", …), or as
+its last message does after an exclamation mark ("!stall"), so that a model of the price table can misbehave."""
 import asyncio
 import base64
 import gzip
@@ -206,7 +207,7 @@ async def gzipped(call):
 
 async def flaky(call, times):
     """Fails so often, then answers."""
-    name = call.json["model"]
+    name = "flaky:" + times
     call.vendor.counts[name] = call.vendor.counts.get(name, 0) + 1
     if call.vendor.counts[name] <= int(times):
         await status(call, 503)
@@ -220,9 +221,15 @@ BEHAVIORS = {"slow": slow, "trickle": trickle, "stall": stall, "reset-before": r
              "endless": endless, "gzipped": gzipped, "flaky": flaky}
 
 
+def asked(body):
+    """Name and argument of the behavior that a request asks for."""
+    text = body.get("messages", [{}])[-1].get("content") or ""
+    name = text[1:] if isinstance(text, str) and text.startswith("!") else body.get("model", "")
+    return name.partition(":")[::2]
+
+
 async def answer(call):
-    name = call.json.get("model", "") if isinstance(call.json, dict) else ""
-    name, _, argument = name.partition(":")
+    name, argument = asked(call.json)
     behavior = BEHAVIORS.get(name)
     if not behavior:
         await ordinary(call)

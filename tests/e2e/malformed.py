@@ -137,13 +137,20 @@ def unknown_model(chance):
 
 @malformed("content type", {415}, share=1)
 def content_type(chance):
-    kind = chance.choice(["content-type: text/plain", "content-type: multipart/form-data; boundary=x", "content-encoding: gzip", "content-encoding: br"])
     body = text()
-    lines = [line for line in good_lines(body) if line.split(":")[0] != kind.split(":")[0]]
-    return head(lines + [kind], body)
+    lines = [line for line in good_lines(body) if not line.startswith("content-type")]
+    return head(lines + ["content-type: " + chance.choice(["text/plain", "multipart/form-data; boundary=x", "application/xml", "application/jsonx"])], body)
 
 
-@malformed("keys", {400, 401}, share=2)
+# ---- refused by the head, before the body is read: the body still on its way ends the connection ---------------------------
+
+
+@malformed("content encoding", {415}, keeps=False, share=1)
+def content_encoding(chance):
+    return head(good_lines(text(), "content-encoding: " + chance.choice(["gzip", "br", "deflate, gzip", "zstd"])), text())
+
+
+@malformed("keys", {400, 401}, keeps=False, share=2)
 def keys(chance):
     body = text()
     lines = [line for line in good_lines(body) if not line.startswith("authorization")]
@@ -153,7 +160,7 @@ def keys(chance):
     return head(lines + more, body)
 
 
-@malformed("routes and methods", {404, 405}, share=2)
+@malformed("routes and methods without a body", {404, 405}, share=2)
 def routes(chance):
     line = chance.choice(["GET /v1/chat/completions", "DELETE /v1/chat/completions", "PUT /v1/embeddings", "POST /v1/models", "GET /", "GET /v2/models",
                           "GET /v1/chat/completions/../models", "GET //v1/models", "GET /v1/models%2f", "PATCH /v1/models", "GET /admin/v1/policies",

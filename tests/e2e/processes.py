@@ -1,5 +1,6 @@
 """The processes of a test: a gateway in a folder of its own, and a dummy vendor. Ports come from the kernel."""
 import contextlib
+import ctypes
 import json
 import os
 import pathlib
@@ -32,6 +33,11 @@ organizations = {{ acme = {{ keys = {{ "{key}" }} }} }}
 """
 
 
+def die_with_parent():
+    """In a child before exec: no test leaves a process behind, however it ends."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 def fetch(url, method="GET", body=None, headers=None, timeout=10):
     """Status, headers, bytes; an error status is not an exception."""
     request = urllib.request.Request(url, data=body, method=method, headers=headers or {})
@@ -58,7 +64,8 @@ def wait_for(condition, seconds=5.0, what="the condition"):
 class Vendor:
     def __init__(self, recordings=False):
         arguments = [sys.executable, str(HERE / "vendor.py")] + (["--recordings"] if recordings else [])
-        self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, cwd=HERE)
+        self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, cwd=HERE,
+                                        preexec_fn=die_with_parent)
         self.port = int(self.process.stdout.readline())
 
     def provider(self, name="openai", extra=""):
@@ -123,7 +130,8 @@ class Gateway:
         environment.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0:exitcode=99")
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen([str(BINARY), "serve", "-c", str(self.config_file)], cwd=self.folder,
-                                            stdout=subprocess.PIPE, stderr=log, env=environment)
+                                            stdout=subprocess.PIPE, stderr=log, env=environment,
+                                            preexec_fn=die_with_parent)
         line = self.process.stdout.readline()
         if not line:
             self.process.wait(10)
@@ -176,15 +184,15 @@ class Gateway:
         finally:
             self.temporary.cleanup()
 
-    def run(self, *arguments, status=0):
-        """A verb of the command line, on this gateway's configuration; its standard output."""
+    def run(self, *arguments, status=0, errors=False):
+        """A verb of the command line, on this gateway's configuration; its standard output, and standard error if wanted."""
         split = 2 if arguments[0] in ("key", "org", "request", "policy") else 1
         line = [str(BINARY), *arguments[:split], "-c", str(self.config_file), *arguments[split:]]
         done = subprocess.run(line, cwd=self.folder, capture_output=True, text=True, timeout=60,
                               env=dict(os.environ, **self.environment))
         if status is not None and done.returncode != status:
             raise AssertionError("%s: exit %d, not %d\n%s%s" % (" ".join(line[1:]), done.returncode, status, done.stdout, done.stderr))
-        return done.stdout
+        return done.stdout + done.stderr if errors else done.stdout
 
     # ---- what it says -------------------------------------------------------------------------------------------
 

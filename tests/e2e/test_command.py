@@ -42,9 +42,9 @@ class Command(GatewayTest):
         self.assertIn("fine", self.gateway.run("check"))
         text = self.gateway.config
         self.addCleanup(self.gateway.configure, text)
-        self.gateway.configure(text + "\nmodles = {}\nworkers = 'many'\n")
-        said = self.gateway.run("check", status=2)
-        line = len(text.splitlines()) + 2
+        self.gateway.configure(text.rstrip() + "\nmodles = {}\nworkers = 'many'\n")
+        said = self.gateway.run("check", status=2, errors=True)
+        line = len(text.splitlines()) + 1  # the text ends with a line's end
         self.assertIn("moongate.lua:%d: " % line, said)
         self.assertIn("models", said)
         self.assertIn("moongate.lua:%d: " % (line + 1), said)

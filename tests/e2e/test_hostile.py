@@ -82,13 +82,13 @@ class Hostile(unittest.TestCase):
 
     def test_top_level_loop_is_a_fault(self):
         """What hangs when it is loaded is never put in force."""
-        generation = self.gateway.policies()["generation"]
+        generation = self.gateway.policies()["current"]["generation"]
         self.gateway.write_policy("orgs/good/loop.lua", "while true do end")
         try:
             status, body = self.gateway.admin("/admin/v1/policies/reload", "POST")
             self.assertEqual(status, 422, body)
             self.assertIn("orgs/good/loop.lua", [f["file"] for f in json.loads(body)["faults"]])
-            self.assertEqual(self.gateway.policies()["generation"], generation)
+            self.assertEqual(self.gateway.policies()["current"]["generation"], generation)
         finally:
             (self.gateway.folder / "policies/orgs/good/loop.lua").unlink()
         self.assertEqual(self.gateway.chat(key="mg-good")[0], 200)

@@ -27,6 +27,7 @@ return policy
 
 class Reload(GatewayTest):
     policies = {"rule.lua": RULE % "one"}
+    config = 'log = { level = "warn" }'
 
     def tearDown(self):
         self.gateway.write_policy("rule.lua", RULE % "one")
@@ -56,7 +57,7 @@ class Reload(GatewayTest):
     def broken_edit(self, text, line):
         with self.load() as running:
             time.sleep(0.3)
-            generation = self.gateway.policies()["generation"]
+            generation = self.gateway.policies()["current"]["generation"]
             self.gateway.write_policy("rule.lua", text)
             faults = wait_for(lambda: self.gateway.policies().get("faults"), 3, "the fault")
             broken = time.monotonic()
@@ -65,7 +66,7 @@ class Reload(GatewayTest):
         self.assertGreater(len(running.since(broken)), 50)
         self.assertEqual([s for s in running.samples if b"rule one" not in s[3]], [])
         self.assertEqual((faults[0]["file"], faults[0]["line"]), ("rule.lua", line))
-        self.assertEqual(self.gateway.policies()["generation"], generation)
+        self.assertEqual(self.gateway.policies()["current"]["generation"], generation)
         logged = [e for e in self.gateway.log_events() if e.get("file") == "rule.lua" and e.get("line") == line]
         self.assertTrue(logged, "the log says where")
         said = self.gateway.run("check", status=2)

@@ -12,7 +12,7 @@ TOOLS = [{"type": "function", "function": {
     "name": "get_phase", "description": "Phase of the moon", "strict": True,
     "parameters": {"type": "object", "properties": {"date": {"type": "string"}, "place": {"type": "string"}},
                    "required": ["date", "place"], "additionalProperties": False}}}]
-MOON = "The moon is about 384,400 km away, on average”."
+MOON = "The moon is about 384,400 km away, “on average”."
 ASK = [{"role": "user", "content": "How far is the moon?"}]
 MODEL = "gpt-4o-mini"
 

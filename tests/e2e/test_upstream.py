@@ -42,18 +42,19 @@ class Upstream(GatewayTest):
         first, second = self.gateway.request_rows(headers["x-request-id"], 2)
         self.assertEqual((first["attempt"], first["final"], first["outcome"]), (1, 0, "error" if model != "sluggish" else "timeout"))
         self.assertEqual((second["attempt"], second["final"], second["outcome"]), (2, 1, "ok"))
-        self.assertEqual((first["cost_nano_usd"], second["cost_nano_usd"] > 0), (0, True))
+        self.assertGreater(second["cost_nano_usd"], 0)
         return first, second
 
     def test_connection_refused(self):
         first, _ = self.failed_over("pair")
-        self.assertEqual(first["provider"], "dead")
+        self.assertEqual((first["provider"], first["cost_nano_usd"]), ("dead", 0))
 
     def test_stream_fails_over_before_its_first_byte(self):
         self.failed_over("pair", stream=True)
 
     def test_status_500(self):
-        self.assertEqual(self.failed_over("wrong")[0]["http_status"], 500)
+        first, _ = self.failed_over("wrong")
+        self.assertEqual((first["http_status"], first["cost_nano_usd"]), (500, 0))
 
     def test_rate_limit(self):
         self.assertEqual(self.failed_over("limited")[0]["http_status"], 429)
@@ -62,7 +63,8 @@ class Upstream(GatewayTest):
         self.failed_over("sluggish")
 
     def test_plain_answer_broken_halfway(self):
-        self.failed_over("halves")
+        first, _ = self.failed_over("halves")
+        self.assertEqual(first["precision"], "estimated", "the vendor had begun to answer, and will bill it")
 
     def test_no_target_left(self):
         status, headers, body = self.gateway.chat("nowhere")
@@ -72,11 +74,12 @@ class Upstream(GatewayTest):
         self.assertNotIn(b"127.0.0.1", body)
 
     def test_no_failover_after_the_first_byte(self):
-        _, headers, body = self.gateway.chat("halves", stream=True)
+        _, headers, body = self.gateway.chat("pair", text="!reset-mid", stream=True)
         self.assertIn(b'"error"', body)
         self.assertNotIn(b"[DONE]", body)
-        rows = self.gateway.request_rows(headers["x-request-id"])
-        self.assertEqual([(r["outcome"], r["final"], r["precision"]) for r in rows], [("error", 1, "counted")])
+        rows = self.gateway.request_rows(headers["x-request-id"], 2)
+        self.assertEqual([(r["outcome"], r["final"]) for r in rows], [("error", 0), ("error", 1)])
+        self.assertEqual(rows[1]["precision"], "counted")
 
     # ---- one target that misbehaves -----------------------------------------------------------------------------
 
@@ -107,7 +110,7 @@ class Upstream(GatewayTest):
 
     def test_usage_missing(self):
         for stream in (False, True):
-            status, headers, _ = self.gateway.chat("openai/no-usage", stream=stream)
+            status, headers, _ = self.gateway.chat(text="!no-usage", stream=stream)
             self.assertEqual(status, 200)
             row = self.gateway.request_rows(headers["x-request-id"])[0]
             self.assertEqual((row["outcome"], row["precision"]), ("ok", "counted"))
@@ -119,44 +122,44 @@ class Upstream(GatewayTest):
         self.assertIn(self.vendor.log()[-1]["headers"].get("accept-encoding", "identity"), ("identity", ""))
 
     def test_big_embeddings(self):
-        body = {"model": "text-embedding-3-large", "input": ["text %d" % i for i in range(500)], "dimensions": 3072}
+        body = {"model": "text-embedding-3-large", "input": ["text %d" % i for i in range(300)], "dimensions": 3072}
         status, headers, answer = self.gateway.post("/v1/embeddings", body)
-        self.assertEqual((status, len(json.loads(answer)["data"])), (200, 500))
+        self.assertEqual((status, len(json.loads(answer).get("data", ()))), (200, 300), answer[:300])
         self.assertEqual(self.gateway.request_rows(headers["x-request-id"])[0]["operation"], "embeddings")
 
     # ---- clients that leave -------------------------------------------------------------------------------------
 
-    def leave(self, model):
-        body = json.dumps({"model": model, "stream": True, "messages": [{"role": "user", "content": "hi"}]}).encode()
+    def ask(self, wire, behavior):
+        body = {"model": "openai/gpt-4o-mini", "stream": True, "messages": [{"role": "user", "content": "!" + behavior}]}
+        wire.send(post("/v1/chat/completions", json.dumps(body).encode(), KEY))
+        return wire.head()[1]
+
+    def leave(self, behavior):
         with Wire(self.gateway.address) as wire:
-            wire.send(post("/v1/chat/completions", body, KEY))
-            _, headers = wire.head()
-            wire.until(b'"content":" moon"')
+            headers = self.ask(wire, behavior)
+            wire.until(b'"content":"The"')
         return headers["x-request-id"]
 
     def test_client_leaves_a_stream(self):
-        request_id = self.leave("openai/trickle:150")
+        request_id = self.leave("trickle:150")
         row = self.gateway.request_rows(request_id)[0]
         self.assertEqual((row["outcome"], row["precision"], row["final"]), ("cancelled", "counted", 1))
         self.assertGreater(row["tokens_output"], 0)
         wait_for(lambda: self.vendor.log()[-1]["ended"] == "gone", 4, "the upstream connection's end")
 
     def test_client_leaves_an_endless_stream(self):
-        request_id = self.leave("openai/endless")
+        request_id = self.leave("endless")
         self.assertEqual(self.gateway.request_rows(request_id)[0]["outcome"], "cancelled")
         wait_for(lambda: self.vendor.log()[-1]["ended"] == "gone", 4, "the upstream connection's end")
 
     def test_client_that_does_not_read(self):
         """An endless stream to a client that takes nothing is held back, not gathered in memory."""
-        body = json.dumps({"model": "openai/endless", "stream": True, "messages": [{"role": "user", "content": "hi"}]}).encode()
-
         def memory():
             with open("/proc/%d/statm" % self.gateway.process.pid) as pages:
                 return int(pages.read().split()[1]) * 4096
 
         with Wire(self.gateway.address) as wire:
-            wire.send(post("/v1/chat/completions", body, KEY))
-            wire.head()
+            self.ask(wire, "endless")
             before = memory()
             time.sleep(1.0)
             self.assertLess(memory() - before, 32 << 20)

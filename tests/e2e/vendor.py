@@ -170,8 +170,8 @@ class Vendor:
                 await self.answer(call)
                 if not call.keep:
                     break
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the gateway has hung up, or the test is over
         finally:
             writer.close()
 

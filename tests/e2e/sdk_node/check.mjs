@@ -8,7 +8,7 @@ const open = (apiKey = process.env.KEY, more = {}) => new OpenAI({ apiKey, baseU
 const client = open();
 const model = "gpt-4o-mini";
 const messages = [{ role: "user", content: "How far is the moon?" }];
-const moon = "The moon is about 384,400 km away, on average”.";
+const moon = "The moon is about 384,400 km away, “on average”.";
 const tools = [{ type: "function", function: { name: "get_phase", parameters: { type: "object",
     properties: { date: { type: "string" }, place: { type: "string" } } } } }];
 
