@@ -189,18 +189,53 @@ void mg_workers_post(mg_workers *all, void (*work)(mg_worker *worker, void *arg)
     }
 }
 
+typedef struct stats_question {
+    pthread_mutex_t lock;
+    pthread_cond_t answered;
+    size_t waiting, refs;
+    mg_workers_stats sum;
+} stats_question;
+
+static void stats_release(stats_question *q) { /* lock held */
+    bool last = --q->refs == 0;
+    pthread_mutex_unlock(&q->lock);
+    if (!last) return;
+    pthread_mutex_destroy(&q->lock);
+    pthread_cond_destroy(&q->answered);
+    free(q);
+}
+
+static void answer_stats(mg_worker *w, void *arg) {
+    stats_question *q = arg;
+    const thread *t = (const thread *)w;
+    mg_engine_stats s = {0};
+    if (t->engine) mg_engine_stats_get(t->engine, &s);
+    pthread_mutex_lock(&q->lock);
+    q->sum.requests_open += w->requests_open;
+    q->sum.policy.states += s.states;
+    q->sum.policy.bytes += s.bytes;
+    q->sum.policy.built += s.built;
+    q->sum.policy.killed += s.killed;
+    q->sum.policy.suspended += s.suspended;
+    q->waiting--;
+    pthread_cond_signal(&q->answered);
+    stats_release(q);
+}
+
+/* The workers' figures are theirs alone: each adds its own, on its thread. One that is busy for longer is left out. */
 void mg_workers_stats_get(mg_workers *all, mg_workers_stats *out) {
-    *out = (mg_workers_stats){0};
-    for (size_t i = 0; i < all->n; i++) {
-        const thread *t = &all->v[i];
-        out->requests_open += __atomic_load_n(&t->worker.requests_open, __ATOMIC_RELAXED);
-        if (!t->engine) continue;
-        mg_engine_stats s;
-        mg_engine_stats_get(t->engine, &s);
-        out->policy.states += s.states;
-        out->policy.bytes += s.bytes;
-        out->policy.built += s.built;
-        out->policy.killed += s.killed;
-        out->policy.suspended += s.suspended;
-    }
+    stats_question *q = MG_NEW(stats_question);
+    struct timespec until;
+    pthread_mutex_init(&q->lock, NULL);
+    pthread_cond_init(&q->answered, NULL);
+    q->waiting = all->n;
+    q->refs = all->n + 1;
+    mg_workers_post(all, answer_stats, q);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 200000000;
+    if (until.tv_nsec >= 1000000000) until.tv_sec++, until.tv_nsec -= 1000000000;
+    pthread_mutex_lock(&q->lock);
+    while (q->waiting && pthread_cond_timedwait(&q->answered, &q->lock, &until) == 0) {}
+    *out = q->sum;
+    stats_release(q);
 }

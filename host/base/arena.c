@@ -208,3 +208,24 @@ void mg_arena_cleanup(mg_arena *a, void (*run)(void *arg), void *arg) {
 }
 
 size_t mg_arena_size(const mg_arena *a) { return a->held; }
+
+mg_str mg_arena_join(mg_arena *a, const mg_str *parts, size_t n) {
+    size_t total = 0;
+    for (size_t i = 0; i < n; i++) total += parts[i].n;
+    char *out = mg_arena_alloc(a, total + 1), *at = out;
+    for (size_t i = 0; i < n; i++) {
+        if (parts[i].n) memcpy(at, parts[i].p, parts[i].n);
+        at += parts[i].n;
+    }
+    *at = 0;
+    return (mg_str){out, total};
+}
+
+mg_str mg_arena_int(mg_arena *a, int64_t n) {
+    char digits[24], *at = digits + sizeof digits;
+    uint64_t rest = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+    do *--at = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (n < 0) *--at = '-';
+    return mg_arena_dup(a, (mg_str){at, (size_t)(digits + sizeof digits - at)});
+}

@@ -15,6 +15,9 @@ void mg_arena_reset(mg_arena *a);
 void *mg_arena_alloc(mg_arena *a, size_t n);
 void *mg_arena_zalloc(mg_arena *a, size_t n);
 mg_str mg_arena_dup(mg_arena *a, mg_str s); /* a copy with a 0 behind it */
+/* The parts one after another, and a whole number: for the hot path, where printf is dear. */
+mg_str mg_arena_join(mg_arena *a, const mg_str *parts, size_t n);
+mg_str mg_arena_int(mg_arena *a, int64_t n);
 mg_str mg_arena_printf(mg_arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Calls run(arg) at reset or destroy. */
 void mg_arena_cleanup(mg_arena *a, void (*run)(void *arg), void *arg);

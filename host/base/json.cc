@@ -312,4 +312,6 @@ mg_status mg_json_parse_copy(mg_json_parser *p, mg_arena *arena, mg_str text, co
     return mg_json_parse(p, arena, copy, text.n, root, error);
 }
 
+bool mg_str_utf8_valid(mg_str s) { return s.n == 0 || simdjson::validate_utf8(s.p, s.n); }
+
 } // extern "C"

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #define MG_STR(literal) ((mg_str){(literal), sizeof(literal) - 1})
+#define MG_STR_INIT(literal) {(literal), sizeof(literal) - 1} /* in static tables */
 #define MG_STR_FMT "%.*s"
 #define MG_STR_ARG(s) (int)(s).n, (s).p ? (s).p : ""
 
@@ -43,6 +44,8 @@ bool mg_str_eq_secret(mg_str a, mg_str b);
 
 /* Bytes of the well-formed UTF-8 sequence (RFC 3629) at the start of s: 1 to 4; 0 if there is none. */
 size_t mg_str_utf8(mg_str s);
+/* True if all of s is valid UTF-8; about 20 GB/s (base/json.cc, by simdjson). */
+bool mg_str_utf8_valid(mg_str s);
 /* The longest start of s that has at most `max` bytes and does not end inside a UTF-8 sequence. */
 mg_str mg_str_cut(mg_str s, size_t max);
 

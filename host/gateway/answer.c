@@ -170,24 +170,27 @@ mg_str mg_answer_synthesize(mg_request *r, mg_str text, mg_str finish_reason) {
 
 /* ---- headers ---------------------------------------------------------------------------------------------------------------------------- */
 
-static mg_str number(mg_request *r, int64_t n) { return mg_arena_printf(r->arena, "%lld", (long long)n); }
+static mg_str number(mg_request *r, int64_t n) { return mg_arena_int(r->arena, n); }
 
 /* OpenAI writes resets as "6m0s", "1.2s", "20ms". */
 static mg_str reset_text(mg_request *r, uint64_t ms) {
-    unsigned long long s = (ms + 999) / 1000;
-    if (ms < 1000) return mg_arena_printf(r->arena, "%llums", (unsigned long long)ms);
-    if (s < 60) return mg_arena_printf(r->arena, "%llus", s);
-    if (s < 3600) return mg_arena_printf(r->arena, "%llum%llus", s / 60, s % 60);
-    return mg_arena_printf(r->arena, "%lluh%llum%llus", s / 3600, s / 60 % 60, s % 60);
+    uint64_t s = (ms + 999) / 1000;
+    if (ms < 1000) return mg_arena_join(r->arena, (const mg_str[]){number(r, (int64_t)ms), MG_STR("ms")}, 2);
+    const mg_str parts[] = {number(r, (int64_t)(s / 3600)), MG_STR("h"), number(r, (int64_t)(s / 60 % 60)), MG_STR("m"), number(r, (int64_t)(s % 60)), MG_STR("s")};
+    size_t skip = s < 60 ? 4 : s < 3600 ? 2 : 0;
+    return mg_arena_join(r->arena, parts + skip, 6 - skip);
 }
 
-static size_t limit_headers(mg_request *r, mg_measure measure, const char *what, mg_header *out) {
+static size_t limit_headers(mg_request *r, mg_measure measure, mg_header *out) {
+    static const mg_str names[2][3] = {
+        {MG_STR_INIT("x-ratelimit-limit-requests"), MG_STR_INIT("x-ratelimit-remaining-requests"), MG_STR_INIT("x-ratelimit-reset-requests")},
+        {MG_STR_INIT("x-ratelimit-limit-tokens"), MG_STR_INIT("x-ratelimit-remaining-tokens"), MG_STR_INIT("x-ratelimit-reset-tokens")}};
+    const mg_str *name = names[measure == MG_MEASURE_TOKENS];
     mg_limit_status st;
     if (!mg_limits_tightest(r, measure, &st)) return 0;
-    int64_t left = st.limit > st.used ? st.limit - st.used : 0;
-    out[0] = (mg_header){mg_arena_printf(r->arena, "x-ratelimit-limit-%s", what), number(r, st.limit)};
-    out[1] = (mg_header){mg_arena_printf(r->arena, "x-ratelimit-remaining-%s", what), number(r, left)};
-    out[2] = (mg_header){mg_arena_printf(r->arena, "x-ratelimit-reset-%s", what), reset_text(r, st.reset_ms)};
+    out[0] = (mg_header){name[0], number(r, st.limit)};
+    out[1] = (mg_header){name[1], number(r, st.limit > st.used ? st.limit - st.used : 0)};
+    out[2] = (mg_header){name[2], reset_text(r, st.reset_ms)};
     return 3;
 }
 
@@ -237,8 +240,8 @@ size_t mg_answer_headers(mg_request *r, mg_str content_type, bool with_cost, mg_
     }
     if (r->stream) out[n++] = (mg_header){MG_STR("cache-control"), MG_STR("no-cache")};
     if (r->redacted.n) out[n++] = (mg_header){MG_STR("x-moongate-redacted"), r->redacted};
-    n += limit_headers(r, MG_MEASURE_REQUESTS, "requests", out + n);
-    n += limit_headers(r, MG_MEASURE_TOKENS, "tokens", out + n);
+    n += limit_headers(r, MG_MEASURE_REQUESTS, out + n);
+    n += limit_headers(r, MG_MEASURE_TOKENS, out + n);
     if (r->explain) out[n++] = (mg_header){MG_STR("x-moongate-decision"), decision_header(r)};
     return n;
 }

@@ -50,13 +50,14 @@ static mg_str scope_id(const mg_request *r, mg_scope scope) {
 
 /* Everything before the first ':' is the organization: the store keeps what belongs together under it. */
 static mg_str limit_key(const mg_request *r, const mg_limit *l) {
-    mg_str id = scope_id(r, l->scope);
-    return mg_arena_printf(r->arena, "%.*s:l%d%d:%llu:%.*s:%.*s", MG_STR_ARG(r->org->id), l->measure, l->scope,
-                           (unsigned long long)l->rate.period_ms, MG_STR_ARG(l->name), MG_STR_ARG(id));
+    const char kind[] = {':', 'l', (char)('0' + l->measure), (char)('0' + l->scope), ':'};
+    const mg_str parts[] = {r->org->id, {kind, sizeof kind}, mg_arena_int(r->arena, (int64_t)l->rate.period_ms), MG_STR(":"), l->name, MG_STR(":"), scope_id(r, l->scope)};
+    return mg_arena_join(r->arena, parts, sizeof parts / sizeof parts[0]);
 }
 
-static mg_str budget_key(const mg_request *r, const char *what, mg_str period, int64_t start_ms) {
-    return mg_arena_printf(r->arena, "%.*s:b%s:%.*s:%lld", MG_STR_ARG(r->org->id), what, MG_STR_ARG(period), (long long)start_ms);
+static mg_str budget_key(const mg_request *r, mg_str what, mg_str period, int64_t start_ms) {
+    const mg_str parts[] = {r->org->id, what, period, MG_STR(":"), mg_arena_int(r->arena, start_ms)};
+    return mg_arena_join(r->arena, parts, sizeof parts / sizeof parts[0]);
 }
 
 /* ---- the entries of a request ------------------------------------------------------------------------------------------- */
@@ -200,7 +201,7 @@ static void declare_budget(mg_request *r) {
         e->fixed = true;
         e->soft = part == 1 || !b->hard;
         e->limit = (mg_limit){MG_SCOPE_ORG, MG_MEASURE_COST, {b->limit_nano, (uint64_t)(end - start), true}, {0}};
-        e->key = budget_key(r, part ? "r" : "u", b->period, start);
+        e->key = budget_key(r, part ? MG_STR(":br:") : MG_STR(":bu:"), b->period, start);
     }
 }
 
@@ -309,7 +310,7 @@ void mg_budget_status_get(mg_request *r, mg_scope scope, mg_str period, mg_budge
     }
     status_read *s = MG_ARENA_NEW(r->arena, status_read);
     *s = (status_read){.r = r, .budget = b, .budget_done = done, .resets_at_ms = end, .arg = arg};
-    mg_counter c[2] = {{.key = budget_key(r, "u", b->period, start), .fixed = true}, {.key = budget_key(r, "r", b->period, start), .fixed = true}};
+    mg_counter c[2] = {{.key = budget_key(r, MG_STR(":bu:"), b->period, start), .fixed = true}, {.key = budget_key(r, MG_STR(":br:"), b->period, start), .fixed = true}};
     read_counters(s, c, 2);
 }
 

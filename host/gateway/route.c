@@ -14,7 +14,7 @@ static mg_target *one_target(mg_request *r, const mg_provider_use *p, mg_str mod
     mg_target *t = MG_ARENA_NEW(r->arena, mg_target);
     t->provider = p;
     t->model = model;
-    t->name = mg_arena_printf(r->arena, MG_STR_FMT "/" MG_STR_FMT, MG_STR_ARG(p->name), MG_STR_ARG(model));
+    t->name = mg_arena_join(r->arena, (const mg_str[]){p->name, MG_STR("/"), model}, 3);
     t->weight = 1;
     return t;
 }
