@@ -22,7 +22,8 @@ typedef struct mg_search {
     mg_regexes *regexes;
     mg_regex *regex;
     mg_str text;
-    uint64_t started_us;
+    uint64_t since_us, cpu_us, spent_us; /* clocks at the last look at both, 0 before it; time up to then */
+    uint64_t shown_us;
     bool checked; /* the text is valid UTF-8, or that does not matter */
 } mg_search;
 
@@ -30,7 +31,7 @@ void mg_search_init(mg_search *s, mg_regexes *r, mg_regex *regex, mg_str text);
 /* The first match that begins at byte `at` or later; `here`: at that byte only, and not empty. MG_DECLINED: there is
  * none. MG_ERROR: not known, since it takes too long or the text is not UTF-8 where the pattern wants that. */
 mg_status mg_search_next(mg_search *s, size_t at, bool here, mg_error *error);
-uint64_t mg_search_us(const mg_search *s); /* time since mg_search_init */
+uint64_t mg_search_us(mg_search *s); /* CPU time since mg_search_init, never less than it was */
 /* Where group i of the last match stands; false if it took no part. Group 0 is the match. */
 bool mg_search_group(const mg_search *s, size_t i, size_t *start, size_t *end);
 /* The number of bytes of the character at `at`, at least 1. */

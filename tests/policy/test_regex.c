@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "base/arena.h"
@@ -65,6 +66,24 @@ static void begins_where_told(void **state) {
     assert_int_equal(search_text("a", MG_STR("a.a"), 3).status, MG_DECLINED);
     assert_int_equal(search_text("$", MG_STR("a.a"), 3).status, MG_OK);
     assert_int_equal(search_text("", MG_STR(""), 0).status, MG_OK);
+}
+
+/* A thread that waits for its turn on a busy machine has not searched meanwhile. */
+static void counts_no_waiting(void **state) {
+    (void)state;
+    mg_regexes *r = mg_regexes_create();
+    mg_error error = {0};
+    mg_regex *e = mg_regexes_compile(r, MG_STR("needle"), &error);
+    mg_str text = repeat('a', 100000, "");
+    mg_search s;
+    mg_search_init(&s, r, e, text);
+    usleep(10000);
+    assert_int_equal(mg_search_next(&s, 0, false, &error), MG_DECLINED);
+    usleep(10000);
+    assert_int_equal(mg_search_next(&s, 0, false, &error), MG_DECLINED);
+    assert_in_range(mg_search_us(&s), 1, 9999);
+    mg_regexes_destroy(r);
+    free((char *)(uintptr_t)text.p);
 }
 
 static void knows_utf8(void **state) {
@@ -159,6 +178,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_anywhere),
         cmocka_unit_test(begins_where_told),
+        cmocka_unit_test(counts_no_waiting),
         cmocka_unit_test(knows_utf8),
         cmocka_unit_test(stops_hostile_patterns),
         cmocka_unit_test(stops_quadratic_patterns),
