@@ -3,6 +3,7 @@ local gate = require "moongate.spec"
 local models = {
   ["gpt-4o"] = { "openai/gpt-4o" },
   ["gpt-4o-mini"] = { "openai/gpt-4o-mini" },
+  ["not-gpt-4o"] = { "openai/gpt-4o-mini" },
   ["claude"] = { "anthropic/claude-sonnet-4-20250514" },
 }
 
@@ -37,6 +38,7 @@ describe("failover", function()
     local map = { ["gpt-*"] = { "azure/gpt-4o" } }
     assert.same({ "azure/gpt-4o" }, run("gpt-4o-mini", map).targets)
     assert.same({ "anthropic/claude-sonnet-4-20250514" }, run("claude", map).targets)
+    assert.same({ "openai/gpt-4o-mini" }, run("not-gpt-4o", map).targets)
   end)
 
   it("takes no other character for a pattern", function()
@@ -55,7 +57,9 @@ describe("failover", function()
   end)
 
   it("takes an empty list as no entry", function()
-    assert.same({ "openai/gpt-4o" }, run("gpt-4o", { ["gpt-4o"] = {} }).targets)
+    local res = run("gpt-4o", { ["gpt-4o"] = {} })
+    assert.is_nil(res.denied)
+    assert.same({ "openai/gpt-4o" }, res.targets)
   end)
 
   it("goes to the next target when a provider is down", function()

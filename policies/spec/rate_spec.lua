@@ -22,6 +22,7 @@ describe("rate", function()
   it("says so when nothing is allowed at all", function()
     local res = gate.run{ org = "acme", settings = { rate = { requests = "0/minute" } } }
     assert.equal(429, res.denied.status)
+    assert.equal("The rate limit is zero.", res.denied.message)
     assert.is_nil(res.retry_after)
   end)
 

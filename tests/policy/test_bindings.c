@@ -271,6 +271,25 @@ static void leaves_streams_alone(void **state) {
     fixture_close(&f);
 }
 
+/* The shipped policy knows that what has been sent can't be masked, and does not fail over it. */
+static void moderates_whole_answers_only(void **state) {
+    (void)state;
+    for (int stream = 0; stream < 2; stream++) {
+        fixture f;
+        fixture_open(&f, NULL);
+        fixture_policy(&f, "moderation", NULL);
+        mg_request *r = fixture_request(&f, FIXTURE_BODY);
+        r->stream = stream;
+        r->final = true;
+        r->text = MG_STR("pay 4111 1111 1111 1111");
+        fixture_ask(&f, MG_PHASE_REPLY);
+        assert_false(fixture_failed(&f));
+        assert_int_equal(r->verdict.kind, MG_VERDICT_NONE);
+        assert_int_equal(r->reply_replaced, !stream);
+        fixture_close(&f);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_fields),
@@ -289,6 +308,7 @@ int main(void) {
         cmocka_unit_test(shows_the_answer),
         cmocka_unit_test(shows_what_is_not_known_as_nil),
         cmocka_unit_test(leaves_streams_alone),
+        cmocka_unit_test(moderates_whole_answers_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
