@@ -143,8 +143,9 @@ static void *run(void *arg) {
         struct pollfd fds[] = {{.fd = mg_watcher_fd(r->watcher), .events = POLLIN}, {.fd = r->wake, .events = POLLIN}};
         poll(fds, 2, SWEEP_MS);
         if (mg_watcher_drain(r->watcher)) wait_until_quiet(r);
+        /* Whatever is asked: a build under way may have answered it before this thread saw who woke it. */
+        drain_wake(r);
         bool asked = is_asked(r, &ending);
-        if (asked || ending) drain_wake(r);
         if (ending) break;
         if (asked || mg_watcher_stamp(r->watcher) != r->stamp || snapshot_changed(r)) build(r);
     }
