@@ -6,7 +6,7 @@
 -- Card numbers are masked unless you say otherwise: no model needs one. Answers are masked when they are whole; a stream
 -- has left by then, so streamed answers go out as the model wrote them. For one organization, in moongate.lua:
 --
---     organizations = { acme = { settings = { moderation = { words = { "napalm" }, block_pii = { "ssn" } } } } }
+--     organizations = { acme = { settings = { moderation = { words = { "napalm" }, block_pii = { "email" } } } } }
 
 local policy = {
   settings = {

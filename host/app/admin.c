@@ -60,7 +60,6 @@ static void metrics(mg_admin *a, mg_exchange *x) {
     set_gauge(m, "moongate_policy_states_built", "Lua states built since the start", (int64_t)w.policy.built);
     set_gauge(m, "moongate_policy_kills", "Policy calls ended by the leash since the start", (int64_t)w.policy.killed);
     set_gauge(m, "moongate_policy_suspensions", "Policies suspended since the start", (int64_t)w.policy.suspended);
-    set_gauge(m, "moongate_spool_waiting", "Usage records that the ledger does not hold yet", (int64_t)s.waiting);
     set_gauge(m, "moongate_spool_bytes", "Size of the usage spool", (int64_t)s.bytes);
     set_gauge(m, "moongate_ledger_up", "1 if the ledger takes rows", s.ledger_ok);
     mg_metrics_write(m, &b);

@@ -38,6 +38,7 @@ typedef struct serve {
     uint64_t ledger_version; /* that the snapshot was built from */
     uint64_t ledger_seen;    /* atomic: written on the ledger's thread */
     bool stopping;
+    pthread_t drainer; /* runs when stopping */
     struct timespec newest; /* of the configuration's files */
 } serve;
 
@@ -98,24 +99,91 @@ static bool newest_file(const mg_config *c, struct timespec *out) {
     return changed;
 }
 
+/* ---- budgets: the memory store starts empty, the ledger knows what was spent -------------------------------------------------------- */
+
+typedef struct spent {
+    mg_snapshot *snapshot;
+    const mg_snapshot *before; /* its budgets are counted already; NULL at the start */
+    int64_t *nano, *starts; /* by organization; starts 0: nothing to count */
+} spent;
+
+static bool spent_row(void *arg, const mg_str *c, const mg_value *v, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (mg_str_is(c[i], "cost_nano_usd")) *(int64_t *)arg = v[i].type == MG_VALUE_INTEGER ? v[i].integer : 0;
+    return true;
+}
+
+static bool counted_before(const spent *sp, const mg_org *o) {
+    const mg_org *old = sp->before ? mg_snapshot_org(sp->before, o->id) : NULL;
+    return old && old->budget.set && mg_str_eq(old->budget.period, o->budget.period);
+}
+
+static void read_spent(void *arg, const mg_ledger *ops, void *self) {
+    spent *sp = arg;
+    for (size_t i = 0; i < sp->snapshot->n_orgs; i++) {
+        const mg_org *o = &sp->snapshot->orgs[i];
+        int64_t start, end;
+        mg_error error;
+        if (!o->budget.set || counted_before(sp, o) || !mg_clock_period(o->budget.period, mg_clock_unix_ms(), &start, &end)) continue;
+        const mg_param p[] = {{"org", {.type = MG_VALUE_TEXT, .text = o->id}}, {"from_ms", {.type = MG_VALUE_INTEGER, .integer = start}},
+                              {"to_ms", {.type = MG_VALUE_INTEGER, .integer = end}}};
+        if (ops->run(self, MG_STR("usage.sum"), p, 3, spent_row, &sp->nano[i], &error) == MG_OK) sp->starts[i] = start;
+        else mg_log(MG_LOG_ERROR, "ledger", MG_F("message", mg_str_of(error.text)));
+    }
+}
+
+static void prime_budgets(mg_worker *w, void *arg) {
+    spent *sp = arg;
+    if (w->index != 0) return;
+    for (size_t i = 0; i < sp->snapshot->n_orgs; i++)
+        if (sp->starts[i]) mg_budget_prime(w, sp->snapshot, &sp->snapshot->orgs[i], sp->starts[i], sp->nano[i]);
+    mg_snapshot_unref(sp->snapshot);
+}
+
+/* What was spent in the present period by organizations whose budget is new to this process. */
+static spent *read_budgets(serve *s, mg_snapshot *fresh, const mg_snapshot *before) {
+    spent *sp = mg_arena_zalloc(fresh->arena, sizeof *sp);
+    size_t bytes = (fresh->n_orgs + 1) * sizeof(int64_t);
+    *sp = (spent){mg_snapshot_ref(fresh), before, mg_arena_zalloc(fresh->arena, bytes), mg_arena_zalloc(fresh->arena, bytes)};
+    mg_spool_with_ledger(s->gateway.spool, read_spent, sp);
+    sp->before = NULL;
+    return sp;
+}
+
 static void publish(serve *s, mg_snapshot *fresh) {
     mg_error error;
+    mg_snapshot *before = mg_gateway_snapshot(&s->gateway);
+    spent *sp = read_budgets(s, fresh, before);
+    mg_snapshot_unref(before);
     mg_gateway_publish(&s->gateway, fresh);
+    mg_workers_post(s->workers, prime_budgets, sp);
     mg_reloader_reload(s->reloader, false, &error); /* settings of organizations reach the policies */
     mg_log(MG_LOG_INFO, "configuration_reloaded", MG_FN("generation", fresh->generation), MG_FN("organizations", fresh->n_orgs), MG_FN("keys", fresh->n_keys));
+}
+
+/* Files that are new in the folder of plugins; one that replaces a loaded one needs a restart. */
+static void take_new_plugins(serve *s, mg_config *config) {
+    mg_error error = {0};
+    size_t n;
+    config->data_dir = mg_arena_dup(config->arena, s->config->data_dir); /* fixed: plugins keep their files where they are */
+    if (mg_registry_load(s->plugins, s->config->plugins, &error) == 0) return;
+    const mg_plugin_file *files = mg_registry_files(s->plugins, &n);
+    for (size_t i = 0; i < n; i++)
+        if (!files[i].plugin) mg_log(MG_LOG_ERROR, "plugin_refused", MG_F("file", files[i].path), MG_F("message", files[i].fault));
 }
 
 static void reload(void *arg) {
     serve *s = arg;
     mg_log_level error = MG_LOG_ERROR;
     mg_config *config = mg_config_load(s->path, log_fault, &error);
+    const char *fixed = config ? mg_config_fixed_change(s->config, config) : NULL;
+    if (config) take_new_plugins(s, config);
     mg_snapshot *fresh = config ? build_snapshot(s, config) : NULL;
     if (!fresh) {
         if (config) mg_config_destroy(config);
         mg_log(MG_LOG_ERROR, "configuration_kept", MG_F("message", MG_STR("the new configuration has faults: the one before stays in force")));
         return;
     }
-    const char *fixed = mg_config_fixed_change(s->config, config);
     if (fixed) mg_log(MG_LOG_WARN, "setting_fixed", MG_F("setting", mg_str_of(fixed)), MG_F("message", MG_STR("a changed value needs a restart: the one before stays in force")));
     /* Fixed settings keep their strings in the first configuration, which therefore stays; only the log level moves. */
     mg_log_level_set(config->log_level);
@@ -179,40 +247,6 @@ static mg_status ensure_key(serve *s, mg_snapshot **snapshot, mg_error *error) {
     return MG_OK;
 }
 
-/* ---- budgets: the memory store starts empty, the ledger knows what was spent -------------------------------------------------------- */
-
-typedef struct spent {
-    const mg_snapshot *snapshot;
-    int64_t *nano, *starts;
-} spent;
-
-static bool spent_row(void *arg, const mg_str *c, const mg_value *v, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (mg_str_is(c[i], "cost_nano_usd")) *(int64_t *)arg = v[i].type == MG_VALUE_INTEGER ? v[i].integer : 0;
-    return true;
-}
-
-static void read_spent(void *arg, const mg_ledger *ops, void *self) {
-    spent *sp = arg;
-    for (size_t i = 0; i < sp->snapshot->n_orgs; i++) {
-        const mg_org *o = &sp->snapshot->orgs[i];
-        int64_t end;
-        mg_error error;
-        if (!o->budget.set || !mg_clock_period(o->budget.period, mg_clock_unix_ms(), &sp->starts[i], &end)) continue;
-        const mg_param p[] = {{"org", {.type = MG_VALUE_TEXT, .text = o->id}}, {"from_ms", {.type = MG_VALUE_INTEGER, .integer = sp->starts[i]}},
-                              {"to_ms", {.type = MG_VALUE_INTEGER, .integer = end}}};
-        if (ops->run(self, MG_STR("usage.sum"), p, 3, spent_row, &sp->nano[i], &error) != MG_OK)
-            mg_log(MG_LOG_ERROR, "ledger", MG_F("message", mg_str_of(error.text)));
-    }
-}
-
-static void prime_budgets(mg_worker *w, void *arg) {
-    spent *sp = arg;
-    if (w->index != 0) return;
-    for (size_t i = 0; i < sp->snapshot->n_orgs; i++)
-        if (sp->snapshot->orgs[i].budget.set) mg_budget_prime(w, sp->snapshot, &sp->snapshot->orgs[i], sp->starts[i], sp->nano[i]);
-}
-
 /* ---- start ------------------------------------------------------------------------------------------------------------------------------ */
 
 static mg_status open_listener(const mg_config_listener *c, size_t workers, mg_listener **l, void **tls, mg_error *error) {
@@ -254,6 +288,16 @@ static mg_status make_secrets(serve *s, mg_error *error) {
     return mg_keep_secret(s->config->data_dir, "admin-token", s->token, error);
 }
 
+/* Usage that an earlier process left in the spool belongs to the budgets as well; a ledger that is away is not waited for. */
+static void await_replay(serve *s) {
+    mg_spool_status st;
+    for (int i = 0; i < 300; i++) {
+        mg_spool_status_get(s->gateway.spool, &st);
+        if (!st.waiting || !st.ledger_ok) return;
+        usleep(10000);
+    }
+}
+
 static mg_status start_workers(serve *s, mg_error *error) {
     const mg_config *c = s->config;
     mg_snapshot *first = build_snapshot(s, c);
@@ -264,9 +308,8 @@ static mg_status start_workers(serve *s, mg_error *error) {
     if (!s->reloader) return MG_ERROR;
     const mg_workers_options o = {&s->gateway, s->reloader, &c->limits, s->listeners, s->tls, s->n_listeners,
                                   mg_str_is(c->upstream, "curl") ? &mg_upstream_curl : &mg_upstream_pool};
-    spent *sp = mg_arena_zalloc(first->arena, sizeof *sp); /* lives as long as the snapshot, which the gateway holds meanwhile */
-    *sp = (spent){first, mg_arena_zalloc(first->arena, (first->n_orgs + 1) * sizeof(int64_t)), mg_arena_zalloc(first->arena, (first->n_orgs + 1) * sizeof(int64_t))};
-    mg_spool_with_ledger(s->gateway.spool, read_spent, sp);
+    await_replay(s);
+    spent *sp = read_budgets(s, first, NULL);
     s->workers = mg_workers_start(&o, error);
     if (s->workers) mg_workers_post(s->workers, prime_budgets, sp);
     return s->workers ? MG_OK : MG_ERROR;
@@ -294,13 +337,23 @@ static void print_addresses(const serve *s) {
 
 /* ---- signals ------------------------------------------------------------------------------------------------------------------------------ */
 
+/* Waits for requests under way on a thread of its own: health, metrics and a second signal are answered meanwhile. */
+static void *drain(void *arg) {
+    serve *s = arg;
+    mg_workers_drain(s->workers, s->config->drain_ms);
+    mg_evloop_stop(s->loop);
+    return NULL;
+}
+
 static void on_stop(evutil_socket_t sig, short what, void *arg) {
     serve *s = arg;
     (void)what;
-    mg_log(MG_LOG_INFO, "stopping", MG_FN("signal", sig), MG_FN("drain_ms", s->config->drain_ms));
     if (s->stopping) _exit(1); /* asked twice: now; the spool keeps what was answered */
+    mg_log(MG_LOG_INFO, "stopping", MG_FN("signal", sig), MG_FN("drain_ms", s->config->drain_ms));
     s->stopping = true;
     mg_admin_draining(s->admin);
+    if (pthread_create(&s->drainer, NULL, drain, s) == 0) return;
+    s->stopping = false; /* no thread to be had: stop() drains */
     mg_evloop_stop(s->loop);
 }
 
@@ -340,7 +393,8 @@ static mg_status start(serve *s, mg_error *error) {
 
 static void stop(serve *s) {
     mg_evloop_timer_cancel(s->loop, s->poll);
-    if (s->workers) mg_workers_drain(s->workers, s->stopping ? s->config->drain_ms : 0);
+    if (s->stopping) pthread_join(s->drainer, NULL);
+    else if (s->workers) mg_workers_drain(s->workers, 0);
     mg_admin_destroy(s->admin);
     if (s->workers) mg_workers_destroy(s->workers);
     if (s->reloader) mg_reloader_destroy(s->reloader);

@@ -181,12 +181,15 @@ static void run_posted(void *arg) {
     p.work(p.worker, p.arg);
 }
 
-void mg_workers_post(mg_workers *all, void (*work)(mg_worker *worker, void *arg), void *arg) {
+size_t mg_workers_post(mg_workers *all, void (*work)(mg_worker *worker, void *arg), void *arg) {
+    size_t n = 0;
     for (size_t i = 0; i < all->n; i++) {
         posted *p = MG_NEW(posted);
         *p = (posted){work, &all->v[i].worker, arg};
-        if (!mg_evloop_post(all->v[i].worker.loop, run_posted, p)) free(p);
+        if (mg_evloop_post(all->v[i].worker.loop, run_posted, p)) n++;
+        else free(p);
     }
+    return n;
 }
 
 typedef struct stats_question {
@@ -230,7 +233,11 @@ void mg_workers_stats_get(mg_workers *all, mg_workers_stats *out) {
     pthread_cond_init(&q->answered, NULL);
     q->waiting = all->n;
     q->refs = all->n + 1;
-    mg_workers_post(all, answer_stats, q);
+    pthread_mutex_lock(&q->lock);
+    size_t stopped = all->n - mg_workers_post(all, answer_stats, q);
+    q->waiting -= stopped;
+    q->refs -= stopped;
+    pthread_mutex_unlock(&q->lock);
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_nsec += 200000000;
     if (until.tv_nsec >= 1000000000) until.tv_sec++, until.tv_nsec -= 1000000000;

@@ -22,8 +22,8 @@ mg_workers *mg_workers_start(const mg_workers_options *o, mg_error *error);
 /* Stops accepting, lets requests under way end for at most wait_ms, then ends the threads. Blocks. */
 void mg_workers_drain(mg_workers *w, uint64_t wait_ms);
 void mg_workers_destroy(mg_workers *w); /* after drain */
-/* Runs work(worker, arg) on each worker's thread; does not wait. */
-void mg_workers_post(mg_workers *w, void (*work)(mg_worker *worker, void *arg), void *arg);
+/* Runs work(worker, arg) on each worker's thread; does not wait. Returns on how many: those that have stopped run nothing. */
+size_t mg_workers_post(mg_workers *w, void (*work)(mg_worker *worker, void *arg), void *arg);
 /* Sums over all workers; figures may be a moment old. */
 typedef struct mg_workers_stats {
     uint64_t requests_open;

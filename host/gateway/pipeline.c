@@ -162,6 +162,20 @@ static next step_limits(mg_request *r) {
     return r->take_ok ? go(r, STEP_ADMIT) : refuse_limit(r);
 }
 
+/* Models that nobody has priced are not for free: unless there is a ceiling price they are left out. */
+static bool keep_priced(mg_request *r) {
+    size_t n = 0;
+    if (r->snapshot->unknown_model_nano_per_million >= 0) return true;
+    mg_target *kept = mg_arena_alloc(r->arena, r->n_targets * sizeof *kept);
+    for (size_t i = 0; i < r->n_targets; i++) {
+        if (mg_target_price(r->snapshot, &r->targets[i])) kept[n++] = r->targets[i];
+        else mg_request_decide(r, "route", r->targets[i].name, "skip", "\"reason\":\"no price\"");
+    }
+    r->targets = kept;
+    r->n_targets = n;
+    return n > 0;
+}
+
 /* The most that the request can cost. A token is at least one byte, so the body's bound is the input's. */
 static next step_estimate(mg_request *r) {
     mg_error error;
@@ -170,6 +184,10 @@ static next step_estimate(mg_request *r) {
         return OVER;
     }
     mg_route_order(r);
+    if (!keep_priced(r)) {
+        mg_refuse(r, 403, MG_STR("model_not_priced"), MG_STR("The price of this model is not known here, and the gateway refuses what it can't price."), -1, MG_OUTCOME_DENIED);
+        return OVER;
+    }
     const mg_json *max = mg_json_get(r->root, MG_STR("max_completion_tokens"));
     if (!max) max = mg_json_get(r->root, MG_STR("max_tokens"));
     int64_t n = mg_json_int(mg_json_get(r->root, MG_STR("n")), 1);

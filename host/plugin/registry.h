@@ -41,7 +41,9 @@ struct mg_setting_values; /* plugin/settings.h */
 mg_use *mg_use_open(const mg_host *host, const mg_plugin *plugin, struct mg_setting_values *values, size_t workers,
                     mg_error *error);
 mg_use *mg_use_ref(mg_use *u);
-void mg_use_unref(mg_use *u); /* closes with the last reference; instances must be detached by then */
+/* With the last reference instances are detached on their workers, then the plugin's handle is closed. Their loops must not
+ * have been destroyed; once they are stopped, instances must have been detached. */
+void mg_use_unref(mg_use *u);
 const mg_plugin *mg_use_plugin(const mg_use *u);
 const void *mg_use_ops(const mg_use *u);
 /* The settings that it was opened with, to compare with others; live as long as the use. */

@@ -9,6 +9,7 @@
 typedef struct instance {
     void *self;
     bool attached; /* there is something to detach */
+    mg_evloop *loop;
 } instance;
 
 struct mg_use {
@@ -17,6 +18,7 @@ struct mg_use {
     mg_setting_values *values;
     void *shared;
     size_t workers;
+    atomic_size_t closing; /* instances that are being detached after the last reference, and one for who began it */
     instance instances[];
 };
 
@@ -41,6 +43,7 @@ mg_use *mg_use_open(const mg_host *host, const mg_plugin *plugin, mg_setting_val
     }
     mg_use *u = mg_calloc(1, sizeof *u + workers * sizeof u->instances[0]);
     atomic_init(&u->references, 1);
+    atomic_init(&u->closing, 0);
     u->plugin = plugin;
     u->values = values;
     u->shared = shared;
@@ -53,17 +56,40 @@ mg_use *mg_use_ref(mg_use *u) {
     return u;
 }
 
-void mg_use_unref(mg_use *u) {
-    if (!u || atomic_fetch_sub_explicit(&u->references, 1, memory_order_acq_rel) != 1) return;
-    for (size_t i = 0; i < u->workers; i++)
-        if (u->instances[i].attached) {
-            /* Closing under a living instance would free what it uses: losing the memory is the smaller harm. */
-            mg_log(MG_LOG_ERROR, "plugin_not_detached", MG_F("plugin", mg_str_of(u->plugin->name)), MG_FN("worker", i));
-            return;
-        }
+static void use_close(mg_use *u) {
+    if (atomic_fetch_sub_explicit(&u->closing, 1, memory_order_acq_rel) != 1) return;
     u->plugin->close(u->shared);
     mg_setting_values_destroy(u->values);
     free(u);
+}
+
+typedef struct detaching {
+    mg_use *use;
+    size_t worker;
+} detaching;
+
+static void run_detach(void *arg) {
+    detaching d = *(detaching *)arg;
+    free(arg);
+    mg_use_detach(d.use, d.worker);
+    use_close(d.use);
+}
+
+void mg_use_unref(mg_use *u) {
+    if (!u || atomic_fetch_sub_explicit(&u->references, 1, memory_order_acq_rel) != 1) return;
+    atomic_store(&u->closing, 1);
+    for (size_t i = 0; i < u->workers; i++) {
+        if (!u->instances[i].attached) continue;
+        detaching *d = MG_NEW(detaching);
+        *d = (detaching){u, i};
+        atomic_fetch_add(&u->closing, 1);
+        if (mg_evloop_post(u->instances[i].loop, run_detach, d)) continue;
+        /* Closing under a living instance would free what it uses: losing the memory is the smaller harm. */
+        mg_log(MG_LOG_ERROR, "plugin_not_detached", MG_F("plugin", mg_str_of(u->plugin->name)), MG_FN("worker", i));
+        free(d);
+        return;
+    }
+    use_close(u);
 }
 
 const mg_plugin *mg_use_plugin(const mg_use *u) { return u->plugin; }
@@ -86,6 +112,7 @@ void *mg_use_self(mg_use *u, size_t worker, mg_evloop *loop, mg_error *error) {
     mg_error own = {0};
     mine->self = u->plugin->attach(u->shared, mg_evloop_plugin(loop), &own);
     mine->attached = mine->self != NULL;
+    mine->loop = loop;
     if (!mine->self) {
         error_complete(u->plugin, "attach a worker", &own);
         if (error) *error = own;
