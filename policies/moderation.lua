@@ -2,6 +2,7 @@
 --
 -- Words match whole words only, in any case: "fire" refuses "Fire!" and lets "firefighter" through. Between the words of
 -- a phrase there may be anything that is no letter or digit: "union busting" refuses "union-busting".
+-- The lists may hold about a thousand entries: they are compiled by the first request after a change, within its CPU limit.
 --
 -- Card numbers are masked unless you say otherwise: no model needs one. Answers are masked when they are whole; a stream
 -- has left by then, so streamed answers go out as the model wrote them. For one organization, in moongate.lua:
