@@ -75,7 +75,7 @@ static mg_status configure(mg_ledger_sqlite *l, int64_t busy_ms, mg_error *error
     if (mg_ledger_exec(l, "PRAGMA synchronous = NORMAL", error) != MG_OK) return MG_ERROR;
     if (mg_ledger_exec(l, "PRAGMA wal_autocheckpoint = 4000", error) != MG_OK) return MG_ERROR; /* pages: 16 MB */
     if (mg_ledger_exec(l, "PRAGMA foreign_keys = ON", error) != MG_OK) return MG_ERROR;
-    if (mg_ledger_exec(l, "PRAGMA cache_size = -16000", error) != MG_OK) return MG_ERROR; /* KB */
+    if (mg_ledger_exec(l, "PRAGMA cache_size = -4000", error) != MG_OK) return MG_ERROR; /* KB: rows are appended, not looked up */
     if (sqlite3_prepare_v3(l->db, "PRAGMA data_version", -1, SQLITE_PREPARE_PERSISTENT, &l->data_version, NULL))
         return mg_ledger_fail(l, "PRAGMA data_version", error);
     return MG_OK;

@@ -12,17 +12,15 @@ static const char *const texts[MG_USAGE_STATEMENTS] = {
         " user_ref, session_ref, team, provider, model, model_asked, operation, upstream_id, client_request_id, error,"
         " http_status, tokens_input, tokens_output, tokens_cached, tokens_cache_write, tokens_reasoning,"
         " tokens_audio_input, tokens_audio_output, cost_nano_usd, created_ms, latency_ms, ttft_ms, stream, metadata,"
-        " decisions, policy_generation, organization_id, user_id)"
+        " decisions, policy_generation, created_at, organization_id, user_id)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,"
-        " ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34,"
-        " (SELECT id FROM organizations WHERE id = ?7), (SELECT id FROM users WHERE id = ?9))"
+        " ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36,"
+        " CASE WHEN ?37 THEN (SELECT id FROM users WHERE id = ?9) END)"
         " ON CONFLICT (attempt_id) DO NOTHING",
     [MG_USAGE_STORED] =
-        "SELECT outcome, org_ref, cost_nano_usd, created_ms FROM ai_usage_metrics WHERE attempt_id = ?1",
+        "SELECT outcome, cost_nano_usd, created_ms FROM ai_usage_metrics WHERE attempt_id = ?1",
     [MG_USAGE_REMOVE] = "DELETE FROM ai_usage_metrics WHERE attempt_id = ?1",
-    [MG_USAGE_SPEND] = "UPDATE ai_budgets SET spend_nano_usd = spend_nano_usd + ?1,"
-                       " updated_at = ?4"
-                       " WHERE org_ref = ?2 AND period_start_ms <= ?3 AND period_end_ms > ?3",
+    [MG_USAGE_USERS] = "SELECT EXISTS (SELECT 1 FROM users)",
 };
 
 static mg_status prepare(mg_ledger_sqlite *l, mg_error *error) {
@@ -39,6 +37,7 @@ void mg_ledger_usage_finish(mg_ledger_sqlite *l) {
         sqlite3_finalize(l->usage[i]);
         l->usage[i] = NULL;
     }
+    mg_ledger_spend_finish(l);
 }
 
 /* "" is NULL in the ledger. The row outlives the statement's step. */
@@ -76,6 +75,24 @@ static void bind_row(sqlite3_stmt *s, const mg_usage_row *r) {
     sqlite3_bind_int64(s, 34, (int64_t)r->generation);
 }
 
+/* created_ms as RFC 3339 text; the date is worked out once a second of rows, not once a row. */
+static void bind_created_at(mg_ledger_sqlite *l, sqlite3_stmt *s, int64_t created_ms) {
+    char text[40];
+    int64_t ms = (created_ms % 1000 + 1000) % 1000;
+    time_t second = (created_ms - ms) / 1000;
+    if (!l->second[0] || l->second_of != second) {
+        struct tm utc = {0};
+        gmtime_r(&second, &utc);
+        strftime(l->second, sizeof l->second, "%Y-%m-%dT%H:%M:%S", &utc);
+        l->second_of = second;
+    }
+    size_t n = strlen(l->second);
+    memcpy(text, l->second, n);
+    const char rest[5] = {'.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10), (char)('0' + ms % 10), 'Z'};
+    memcpy(text + n, rest, sizeof rest);
+    sqlite3_bind_text64(s, 35, text, n + sizeof rest, SQLITE_TRANSIENT, SQLITE_UTF8);
+}
+
 /* Runs a statement to its end. MG_DECLINED: the row is at fault, not the database. */
 static mg_status finish(mg_ledger_sqlite *l, sqlite3_stmt *s, mg_error *error) {
     int rc = sqlite3_step(s);
@@ -88,23 +105,17 @@ static mg_status finish(mg_ledger_sqlite *l, sqlite3_stmt *s, mg_error *error) {
     return status;
 }
 
-static mg_status spend(mg_ledger_sqlite *l, mg_str org, int64_t created_ms, int64_t nano, mg_error *error) {
-    if (nano == 0) return MG_OK;
-    sqlite3_stmt *s = l->usage[MG_USAGE_SPEND];
-    sqlite3_bind_int64(s, 1, nano);
-    bind_text(s, 2, org);
-    sqlite3_bind_int64(s, 3, created_ms);
-    return finish(l, s, error);
-}
-
-static mg_status insert(mg_ledger_sqlite *l, const mg_usage_row *r, mg_error *error) {
+static mg_status insert(mg_ledger_sqlite *l, const mg_usage_row *r, const mg_ledger_org *org, mg_error *error) {
     sqlite3_stmt *s = l->usage[MG_USAGE_INSERT];
     bind_row(s, r);
+    bind_created_at(l, s, r->created_ms);
+    bind_text(s, 36, org->known ? r->org : (mg_str){NULL, 0});
     return finish(l, s, error);
 }
 
-/* Takes back what an interrupted attempt was thought to have cost, and its row. *removed: the row is gone. */
-static mg_status remove_interrupted(mg_ledger_sqlite *l, const mg_usage_row *r, bool *removed, mg_error *error) {
+/* Takes back what an interrupted attempt (of the same organization) was thought to have cost, and its row. *removed: the row is gone. */
+static mg_status remove_interrupted(mg_ledger_sqlite *l, const mg_usage_row *r, const mg_ledger_org *org,
+                                    bool *removed, mg_error *error) {
     mg_str id = id_text(r->attempt_id, sizeof r->attempt_id);
     sqlite3_stmt *s = l->usage[MG_USAGE_STORED];
     mg_status status = MG_OK;
@@ -112,9 +123,8 @@ static mg_status remove_interrupted(mg_ledger_sqlite *l, const mg_usage_row *r, 
     bind_text(s, 1, id);
     int rc = sqlite3_step(s);
     if (rc == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(s, 0), "interrupted") == 0) {
-        mg_str org = {(const char *)sqlite3_column_text(s, 1), (size_t)sqlite3_column_bytes(s, 1)};
-        status = spend(l, org, sqlite3_column_int64(s, 3), -sqlite3_column_int64(s, 2), error);
-        *removed = status == MG_OK;
+        mg_ledger_spend_add(l, org, sqlite3_column_int64(s, 2), -sqlite3_column_int64(s, 1));
+        *removed = true;
     } else if (rc != SQLITE_ROW) {
         status = mg_ledger_fail(l, "reading stored usage", error);
     }
@@ -125,36 +135,36 @@ static mg_status remove_interrupted(mg_ledger_sqlite *l, const mg_usage_row *r, 
 }
 
 static mg_status write_row(mg_ledger_sqlite *l, const mg_usage_row *r, mg_error *error) {
-    mg_status status = insert(l, r, error);
+    const mg_ledger_org *org;
+    if (mg_ledger_spend_org(l, r->org.n ? r->org : (mg_str){"", 0}, &org, error) != MG_OK) return MG_ERROR;
+    mg_status status = insert(l, r, org, error);
     if (status != MG_OK) return status;
     if (sqlite3_changes(l->db) == 0) {
         bool interrupted = r->outcome.n == 11 && memcmp(r->outcome.p, "interrupted", 11) == 0;
         bool removed = false;
-        if (!interrupted) status = remove_interrupted(l, r, &removed, error);
+        if (!interrupted) status = remove_interrupted(l, r, org, &removed, error);
         if (!removed || status != MG_OK) return status;
-        status = insert(l, r, error);
+        status = insert(l, r, org, error);
         if (status != MG_OK) return status;
     }
-    return spend(l, r->org, r->created_ms, r->cost_nano_usd, error);
+    mg_ledger_spend_add(l, org, r->created_ms, r->cost_nano_usd);
+    return MG_OK;
 }
 
-/* The time of this batch, for the budgets that it touches: once, since making the text costs more than the update. */
-static void bind_now(sqlite3_stmt *s) {
-    char text[32];
-    struct timespec now;
-    struct tm utc;
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    size_t n = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(text + n, sizeof text - n, ".%03dZ", (int)(now.tv_nsec / 1000000));
-    sqlite3_bind_text(s, 4, text, -1, SQLITE_TRANSIENT);
+/* Most ledgers have no users of their own: then nothing is looked up. */
+static mg_status bind_users(mg_ledger_sqlite *l, mg_error *error) {
+    sqlite3_stmt *s = l->usage[MG_USAGE_USERS];
+    int rc = sqlite3_step(s);
+    sqlite3_bind_int(l->usage[MG_USAGE_INSERT], 37, rc == SQLITE_ROW && sqlite3_column_int(s, 0));
+    sqlite3_reset(s);
+    return rc == SQLITE_ROW ? MG_OK : mg_ledger_fail(l, "looking for users", error);
 }
 
 mg_status mg_ledger_write(mg_ledger_sqlite *l, const mg_usage_row *rows, size_t n, size_t *bad, mg_error *error) {
     if (n == 0) return MG_OK;
     if (prepare(l, error) != MG_OK || mg_ledger_exec(l, "BEGIN IMMEDIATE", error) != MG_OK) return MG_ERROR;
-    bind_now(l->usage[MG_USAGE_SPEND]);
-    mg_status status = MG_OK;
+    mg_status status = bind_users(l, error);
+    if (status == MG_OK) status = mg_ledger_spend_begin(l, error);
     for (size_t i = 0; i < n && status == MG_OK; i++) {
         /* The host's row may be shorter or longer than ours: read by its size, which is also the distance between
          * two. */
@@ -164,6 +174,7 @@ mg_status mg_ledger_write(mg_ledger_sqlite *l, const mg_usage_row *rows, size_t 
         status = write_row(l, &row, error);
         if (status == MG_DECLINED) *bad = i;
     }
+    if (status == MG_OK) status = mg_ledger_spend_end(l, error);
     if (status == MG_OK) status = mg_ledger_exec(l, "COMMIT", error);
     if (status != MG_OK) mg_ledger_rollback(l);
     return status;
