@@ -1,7 +1,7 @@
 -- Request and token rates for every organization.
 --
 -- Requests are counted when they arrive. Tokens are reserved before a request is sent and settled by what it used.
--- Limits of the configuration (`limits = { ... }`) hold as well: the strictest wins.
+-- Nothing is limited unless you say so. Limits of the configuration (`limits = { ... }`) hold as well: the strictest wins.
 --
 -- To change it for one organization, in moongate.lua:
 --
@@ -9,8 +9,8 @@
 
 local policy = {
   settings = {
-    requests = "600/minute",   -- "" switches a limit off
-    tokens = "1000000/hour",
+    requests = "",             -- such as "600/minute"; "" is no limit
+    tokens = "",               -- such as "1000000/hour"
     scope = "org",             -- what both are counted for: org, team, user, key, model or provider
     per_user = "",             -- requests of each user besides; a user is who the client says it is
   },
