@@ -239,7 +239,10 @@ static next step_dispatch(mg_request *r) {
     mg_request_decide(r, "route", r->targets[r->target_at].name, "skip", "\"status\":%d", error.http);
     if (r->target_at + 1 < r->n_targets && error.http != 503) {
         r->target_at++;
+        mg_attempt_fault(r->attempt, error.code[0] ? error.code : "refused", mg_str_of(error.text));
+        mg_usage_failed(r->attempt);
         mg_attempt_finish(r->attempt);
+        r->attempt = NULL;
         return go(r, STEP_DISPATCH);
     }
     mg_refuse_error(r, &error, MG_OUTCOME_ERROR);
