@@ -1,10 +1,10 @@
-/* Load on an OpenAI-compatible gateway: one thread, epoll, no library. Keeps a rate whatever the answers take (arrivals that
- * find no free connection are counted as late), or sends as fast as its connections allow.
+/* Load on an OpenAI-compatible gateway: one thread, epoll, no library. Keeps a rate whatever the answers take (arrivals
+ * that find no free connection are counted as late), or sends as fast as its connections allow.
  *
- * A kind of request is SHAPE:MODEL=WEIGHT. Shapes: plain; stream; abort (a stream, left after a few events); leave (plain,
- * left before the answer); badjson, badkey, badhttp. Prints cumulative counts as a line of JSON each --every seconds and at
- * the end. --ids writes a line "ID STATUS SHAPE:MODEL END" for each answer that must have its row in the ledger; END is
- * whole, broken (the answer ended early) or left.
+ * A kind of request is SHAPE:MODEL=WEIGHT. Shapes: plain; stream; abort (a stream, left after a few events); leave
+ * (plain, left before the answer); badjson, badkey, badhttp. Prints cumulative counts as a line of JSON each --every
+ * seconds and at the end. --ids writes a line "ID STATUS SHAPE:MODEL END" for each answer that must have its row in the
+ * ledger; END is whole, broken (the answer ended early) or left.
  *
  * build: gcc -O2 -o load load.c */
 #define _GNU_SOURCE
@@ -58,8 +58,8 @@ typedef struct conn {
     int status, events, events_wanted;
     bool chunked, close, done_seen;
     int64_t left; /* bytes of the body, or of the chunk; -1: a chunk's size follows */
-    int match;    /* of "data: [DONE]" */
-    char last;    /* byte of the stream, to count events */
+    int match; /* of "data: [DONE]" */
+    char last; /* byte of the stream, to count events */
     bool final_chunk;
     char id[ID_MAX];
 } conn;
@@ -95,7 +95,7 @@ static uint64_t rnd(uint64_t n) {
     return seed % n;
 }
 
-/* ---- figures ----------------------------------------------------------------------------------------------------------- */
+/* ---- figures ----------------------------------------------------------------------------------------------------- */
 
 /* 32 buckets for each doubling: 3 % wide. */
 static int bucket_of(uint64_t us) {
@@ -119,8 +119,10 @@ static uint64_t percentile(const uint64_t *us, double part) {
 }
 
 static void print_kind(const kind *k) {
-    printf("\"%s\":{\"sent\":%llu,\"whole\":%llu,\"broken\":%llu,\"left\":%llu,\"lost\":%llu,\"p50_us\":%llu,\"p99_us\":%llu,"
-           "\"statuses\":{", k->name, (unsigned long long)k->sent, (unsigned long long)k->whole, (unsigned long long)k->broken,
+    printf("\"%s\":{\"sent\":%llu,\"whole\":%llu,\"broken\":%llu,\"left\":%llu,\"lost\":%llu,\"p50_us\":%llu,\"p99_"
+           "us\":%llu,"
+           "\"statuses\":{",
+           k->name, (unsigned long long)k->sent, (unsigned long long)k->whole, (unsigned long long)k->broken,
            (unsigned long long)k->left, (unsigned long long)k->lost, (unsigned long long)percentile(k->us, 0.5),
            (unsigned long long)percentile(k->us, 0.99));
     for (int s = 0, n = 0; s < STATUSES; s++)
@@ -129,9 +131,11 @@ static void print_kind(const kind *k) {
 }
 
 static void print_figures(double seconds) {
-    printf("{\"seconds\":%.2f,\"sent\":%llu,\"answered\":%llu,\"late\":%llu,\"open\":%lld,\"streams\":%lld,\"events\":%llu,"
-           "\"bytes\":%llu,\"kinds\":{", seconds, (unsigned long long)sent, (unsigned long long)answered,
-           (unsigned long long)late, (long long)open_now, (long long)streams_now, (unsigned long long)events_seen,
+    printf("{\"seconds\":%.2f,\"sent\":%llu,\"answered\":%llu,\"late\":%llu,\"open\":%lld,\"streams\":%lld,\"events\":%"
+           "llu,"
+           "\"bytes\":%llu,\"kinds\":{",
+           seconds, (unsigned long long)sent, (unsigned long long)answered, (unsigned long long)late,
+           (long long)open_now, (long long)streams_now, (unsigned long long)events_seen,
            (unsigned long long)bytes_seen);
     for (int i = 0; i < n_kinds; i++) {
         if (i) putchar(',');
@@ -141,7 +145,7 @@ static void print_figures(double seconds) {
     fflush(stdout);
 }
 
-/* ---- requests ---------------------------------------------------------------------------------------------------------- */
+/* ---- requests ---------------------------------------------------------------------------------------------------- */
 
 static size_t add(char *p, size_t n, size_t max, const char *format, ...) {
     va_list v;
@@ -153,9 +157,10 @@ static size_t add(char *p, size_t n, size_t max, const char *format, ...) {
 
 /* Text of many lengths; now and then something for a scanner to find. */
 static size_t add_text(char *p, size_t n, size_t max) {
-    static const char *const words[] = {"the",    "quarterly", "report", "shows",  "that",  "support",    "tickets", "fell",
-                                        "while",  "customers", "asked",  "for",    "longer", "context",   "and",     "cheaper",
-                                        "models", "please",    "on",     "4,812",  "17.5%", "2026-11-22", "v2.14.0", "$1,290.00"};
+    static const char *const words[] = {"the",     "quarterly", "report", "shows",      "that",    "support",
+                                        "tickets", "fell",      "while",  "customers",  "asked",   "for",
+                                        "longer",  "context",   "and",    "cheaper",    "models",  "please",
+                                        "on",      "4,812",     "17.5%",  "2026-11-22", "v2.14.0", "$1,290.00"};
     size_t wanted = n + 100 + rnd(rnd(10) ? 1500 : 6000);
     if (rnd(8) == 0) n = add(p, n, max, "card 4111 1111 1111 1111 of sam%d@example.org ", (int)rnd(1000));
     while (n < wanted && n + 16 < max) n = add(p, n, max, "%s ", words[rnd(sizeof words / sizeof words[0])]);
@@ -167,14 +172,16 @@ static void build_request(conn *c) {
     const kind *k = c->kind;
     bool stream = k->shape == STREAM || k->shape == ABORT;
     const char *key = k->shape == BADKEY ? "mg-nobody-has-this-one" : o.keys[n_sent % o.n_keys];
-    size_t n = add(body, 0, sizeof body, "{\"model\":\"%s\",\"max_tokens\":512,\"user\":\"u-%d\",%s\"messages\":[{\"role\":\"system\","
-                   "\"content\":\"You are a careful analyst.\"},{\"role\":\"user\",\"content\":\"", k->model, (int)rnd(200),
-                   stream ? "\"stream\":true," : "");
+    size_t n = add(body, 0, sizeof body,
+                   "{\"model\":\"%s\",\"max_tokens\":512,\"user\":\"u-%d\",%s\"messages\":[{\"role\":\"system\","
+                   "\"content\":\"You are a careful analyst.\"},{\"role\":\"user\",\"content\":\"",
+                   k->model, (int)rnd(200), stream ? "\"stream\":true," : "");
     n = add_text(body, n, sizeof body - 8);
     n = add(body, n, sizeof body, k->shape == BADJSON ? "\"}]" : "\"}]}");
-    size_t r = add(request, 0, sizeof request, "POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer %s\r\n"
-                   "content-type: application/json\r\n%scontent-length: %zu\r\n\r\n", key,
-                   k->shape == BADHTTP ? "transfer-encoding: chunked\r\n" : "", n);
+    size_t r = add(request, 0, sizeof request,
+                   "POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer %s\r\n"
+                   "content-type: application/json\r\n%scontent-length: %zu\r\n\r\n",
+                   key, k->shape == BADHTTP ? "transfer-encoding: chunked\r\n" : "", n);
     c->n_out = r + n;
     c->out = malloc(c->n_out);
     memcpy(c->out, request, r);
@@ -188,12 +195,14 @@ static kind *pick_kind(void) {
     return k;
 }
 
-/* ---- connections ------------------------------------------------------------------------------------------------------- */
+/* ---- connections ------------------------------------------------------------------------------------------------- */
 
 static void free_conn(conn *c) {
     c->next = NULL;
-    if (first_free) last_free->next = c;
-    else first_free = c;
+    if (first_free)
+        last_free->next = c;
+    else
+        first_free = c;
     last_free = c;
 }
 
@@ -226,7 +235,7 @@ static bool connect_conn(conn *c) {
     return true;
 }
 
-/* ---- the end of an answer ------------------------------------------------------------------------------------------------ */
+/* ---- the end of an answer ---------------------------------------------------------------------------------------- */
 
 static void write_id(const conn *c, const char *end) {
     shape s = c->kind->shape;
@@ -265,12 +274,15 @@ static void end_whole(conn *c) {
 /* The gateway closed the connection. */
 static void end_closed(conn *c) {
     kind *k = c->kind;
-    if (c->state == IDLE) disconnect(c);
-    else if (c->state == BODY) finish(c, &k->broken, "broken", false);
-    else finish(c, &k->lost, NULL, false);
+    if (c->state == IDLE)
+        disconnect(c);
+    else if (c->state == BODY)
+        finish(c, &k->broken, "broken", false);
+    else
+        finish(c, &k->lost, NULL, false);
 }
 
-/* ---- reading answers ------------------------------------------------------------------------------------------------------ */
+/* ---- reading answers --------------------------------------------------------------------------------------------- */
 
 static void count_events(conn *c, const char *p, size_t n) {
     static const char done[] = "data: [DONE]";
@@ -319,10 +331,14 @@ static bool take_body(conn *c) {
 }
 
 static void take_header(conn *c, const char *line, size_t n) {
-    if (n > 16 && strncasecmp(line, "content-length: ", 16) == 0) c->left = strtol(line + 16, NULL, 10);
-    else if (n > 18 && strncasecmp(line, "transfer-encoding:", 18) == 0) c->chunked = true;
-    else if (n >= 17 && strncasecmp(line, "connection: close", 17) == 0) c->close = true;
-    else if (n > 14 && strncasecmp(line, "x-request-id: ", 14) == 0) snprintf(c->id, ID_MAX, "%.*s", (int)(n - 14), line + 14);
+    if (n > 16 && strncasecmp(line, "content-length: ", 16) == 0)
+        c->left = strtol(line + 16, NULL, 10);
+    else if (n > 18 && strncasecmp(line, "transfer-encoding:", 18) == 0)
+        c->chunked = true;
+    else if (n >= 17 && strncasecmp(line, "connection: close", 17) == 0)
+        c->close = true;
+    else if (n > 14 && strncasecmp(line, "x-request-id: ", 14) == 0)
+        snprintf(c->id, ID_MAX, "%.*s", (int)(n - 14), line + 14);
 }
 
 /* False: the head is not whole yet, or is none. */
@@ -359,11 +375,13 @@ static void on_readable(conn *c) {
         if (c->n_in == BUFFER) end_closed(c); /* that is no head */
         return;
     }
-    if (take_body(c) || (c->left == 0 && !c->chunked)) end_whole(c);
-    else if (c->kind->shape == ABORT && c->events >= c->events_wanted) finish(c, &c->kind->left, "left", false);
+    if (take_body(c) || (c->left == 0 && !c->chunked))
+        end_whole(c);
+    else if (c->kind->shape == ABORT && c->events >= c->events_wanted)
+        finish(c, &c->kind->left, "left", false);
 }
 
-/* ---- sending --------------------------------------------------------------------------------------------------------------- */
+/* ---- sending ----------------------------------------------------------------------------------------------------- */
 
 static void on_writable(conn *c) {
     ssize_t n = send(c->fd, c->out + c->sent, c->n_out - c->sent, MSG_NOSIGNAL);
@@ -418,7 +436,7 @@ static bool begin_next(void) {
     return true;
 }
 
-/* ---- the run ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the run ----------------------------------------------------------------------------------------------------- */
 
 static void on_event(const struct epoll_event *e) {
     conn *c = e->data.ptr;
@@ -456,8 +474,10 @@ static void run(void) {
     for (;;) {
         uint64_t now = now_us(), end = begun + (uint64_t)o.seconds * 1000000;
         if (!stop_us && (stopping || (o.seconds && now >= end))) stop_us = now;
-        if (!stop_us) arrive(begun, &arrivals);
-        else if (o.hold || !busy() || now > stop_us + 5000000) break;
+        if (!stop_us)
+            arrive(begun, &arrivals);
+        else if (o.hold || !busy() || now > stop_us + 5000000)
+            break;
         int n = epoll_wait(ep, events, 512, 1);
         for (int i = 0; i < n; i++) on_event(&events[i]);
         leave_those_due();
@@ -470,13 +490,14 @@ static void run(void) {
     print_figures((double)(now_us() - begun) / 1e6);
 }
 
-/* ---- the command line ---------------------------------------------------------------------------------------------------------- */
+/* ---- the command line -------------------------------------------------------------------------------------------- */
 
 static int usage(void) {
-    fprintf(stderr, "usage: load --to HOST:PORT --keys FILE --mix SHAPE:MODEL=WEIGHT,… [--connections N] [--rate PER_SECOND] "
-                    "[--seconds S] [--every S] [--ids FILE] [--hold]\n"
-                    "--rate 0: as fast as the connections allow; --seconds 0: until SIGTERM; --hold: one request a connection, "
-                    "which then stays open\n");
+    fprintf(stderr,
+            "usage: load --to HOST:PORT --keys FILE --mix SHAPE:MODEL=WEIGHT,… [--connections N] [--rate PER_SECOND] "
+            "[--seconds S] [--every S] [--ids FILE] [--hold]\n"
+            "--rate 0: as fast as the connections allow; --seconds 0: until SIGTERM; --hold: one request a connection, "
+            "which then stays open\n");
     return 2;
 }
 
@@ -534,9 +555,12 @@ static void on_signal(int number) {
 
 int main(int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--hold") == 0) o.hold = true;
-        else if (i + 1 >= argc || !take_option(argv[i], argv[i + 1])) return usage();
-        else i++;
+        if (strcmp(argv[i], "--hold") == 0)
+            o.hold = true;
+        else if (i + 1 >= argc || !take_option(argv[i], argv[i + 1]))
+            return usage();
+        else
+            i++;
     }
     if (!n_kinds || !o.n_keys || !o.to.sin_port) return usage();
     struct rlimit l;

@@ -1,4 +1,5 @@
-"""The processes of a load test, in a temporary folder: a gateway, a scripted vendor, load. Ports come from the kernel."""
+"""The processes of a load test in a temporary folder: a gateway, a scripted vendor, load. Ports come from the kernel."""
+
 import argparse
 import json
 import os
@@ -21,10 +22,16 @@ def options(doc):
     """The options that every script has."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print the figures as JSON instead of a table")
-    parser.add_argument("--binary", type=pathlib.Path, default=DEFAULT_BINARY,
-                        help="the gateway (default: MOONGATE_BIN, or build/release/moongate, built if it is missing)")
+    parser.add_argument(
+        "--binary",
+        type=pathlib.Path,
+        default=DEFAULT_BINARY,
+        help="the gateway (default: MOONGATE_BIN, or build/release/moongate, built if it is missing)",
+    )
     parser.add_argument("--upstream", choices=("pool", "curl"), default="pool", help="the gateway's upstream client")
-    parser.add_argument("--keep", action="store_true", help="keep the temporary folder with configuration, log and ledger")
+    parser.add_argument(
+        "--keep", action="store_true", help="keep the temporary folder with configuration, log and ledger"
+    )
     return parser
 
 
@@ -92,7 +99,9 @@ class Folder:
 
     def start(self, command, log):
         with open(self.path / log, "ab") as errors:
-            process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=errors, text=True)
+            process = subprocess.Popen(
+                [str(part) for part in command], stdout=subprocess.PIPE, stderr=errors, text=True
+            )
         self.processes.append(process)
         return process
 
@@ -146,7 +155,9 @@ class Gateway:
 
     def command(self, *arguments):
         """A verb of the command line on the same configuration; what it prints with --json."""
-        done = subprocess.run([self.path, *arguments, "--json", "-c", self.config], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [self.path, *arguments, "--json", "-c", self.config], capture_output=True, text=True, timeout=60
+        )
         if done.returncode:
             sys.exit("moongate %s: %s" % (" ".join(arguments), done.stderr or done.stdout))
         return json.loads(done.stdout)
@@ -166,8 +177,12 @@ class Gateway:
 
     def chat(self, key, model, text="Hello", timeout=30):
         body = json.dumps({"model": model, "messages": [{"role": "user", "content": text}]}).encode()
-        return fetch("http://%s/v1/chat/completions" % self.data, body,
-                     {"content-type": "application/json", "authorization": "Bearer " + key}, timeout)
+        return fetch(
+            "http://%s/v1/chat/completions" % self.data,
+            body,
+            {"content-type": "application/json", "authorization": "Bearer " + key},
+            timeout,
+        )
 
 
 class Load:
@@ -208,8 +223,10 @@ def wait_for(condition, seconds, what):
 
 def table(rows):
     """Prints rows of equal length, the first of them the head, as a table in Markdown."""
-    rows = [[cell if isinstance(cell, str) else "%.1f" % cell if isinstance(cell, float) else str(cell) for cell in row]
-            for row in rows]
+    rows = [
+        [cell if isinstance(cell, str) else "%.1f" % cell if isinstance(cell, float) else str(cell) for cell in row]
+        for row in rows
+    ]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for number, row in enumerate(rows):
         print("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |")

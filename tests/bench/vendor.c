@@ -1,5 +1,5 @@
-/* A vendor that misbehaves on request, for load tests: one thread, epoll, no library. The first segment of the path says how
- * it behaves (see `behaviors`), so that a provider of the gateway's configuration stands for each. Bodies need a
+/* A vendor that misbehaves on request, for load tests: one thread, epoll, no library. The first segment of the path says
+ * how it behaves (see `behaviors`), so that a provider of the gateway's configuration stands for each. Bodies need a
  * content-length. Prints {"port":N}; ends with the process that started it.
  *
  * usage: vendor [--chunks N] [--gap MS]     deltas of a stream, and the time between two of them
@@ -31,15 +31,15 @@ typedef struct behavior {
     const char *name;
     int status;
     int delay_ms; /* before the head */
-    part sends;   /* of the answer */
-    ending ends;  /* and then */
+    part sends; /* of the answer */
+    ending ends; /* and then */
 } behavior;
 
 static const behavior behaviors[] = {
-    {"v1", 200, 0, WHOLE, KEEP},        {"slow", 200, 300, WHOLE, KEEP},   {"closing", 200, 0, WHOLE, CLOSE},
-    {"e500", 500, 0, WHOLE, KEEP},      {"e503", 503, 0, WHOLE, KEEP},     {"e429", 429, 0, WHOLE, KEEP},
-    {"e400", 400, 0, WHOLE, KEEP},      {"reset", 200, 0, NOTHING, RESET}, {"stall", 200, 0, NOTHING, SILENCE},
-    {"half", 200, 0, SOME, CLOSE},      {"cut", 200, 0, SOME, RESET},      {"idle", 200, 0, SOME, SILENCE},
+    {"v1", 200, 0, WHOLE, KEEP},     {"slow", 200, 300, WHOLE, KEEP},   {"closing", 200, 0, WHOLE, CLOSE},
+    {"e500", 500, 0, WHOLE, KEEP},   {"e503", 503, 0, WHOLE, KEEP},     {"e429", 429, 0, WHOLE, KEEP},
+    {"e400", 400, 0, WHOLE, KEEP},   {"reset", 200, 0, NOTHING, RESET}, {"stall", 200, 0, NOTHING, SILENCE},
+    {"half", 200, 0, SOME, CLOSE},   {"cut", 200, 0, SOME, RESET},      {"idle", 200, 0, SOME, SILENCE},
     {"rubbish", 0, 0, WHOLE, CLOSE},
 };
 
@@ -76,7 +76,7 @@ static int64_t now_ms(void) {
     return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
 }
 
-/* ---- timers ---------------------------------------------------------------------------------------------------------- */
+/* ---- timers ------------------------------------------------------------------------------------------------------ */
 
 static void timer_add(conn *c, int ms) {
     if (n_heap == cap_heap) {
@@ -101,7 +101,7 @@ static timer timer_pop(void) {
     return first;
 }
 
-/* ---- connections ------------------------------------------------------------------------------------------------------ */
+/* ---- connections ------------------------------------------------------------------------------------------------- */
 
 static void conn_close(conn *c, bool reset) {
     struct linger now = {1, 0};
@@ -156,14 +156,15 @@ static void put(conn *c, const char *p, size_t n) {
     c->n_out += n;
 }
 
-/* ---- answers ---------------------------------------------------------------------------------------------------------- */
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 static void put_head(conn *c, const char *type, size_t length) {
     char head[512];
     int status = c->does->status;
-    int n = snprintf(head, sizeof head, "HTTP/1.1 %d %s\r\ncontent-type: %s\r\nx-request-id: req_0123456789\r\n%s%s", status,
-                     status == 200 ? "OK" : "Not", type, status == 429 || status == 503 ? "retry-after: 1\r\n" : "",
-                     c->does->ends == CLOSE && c->does->sends == WHOLE ? "connection: close\r\n" : "");
+    int n =
+        snprintf(head, sizeof head, "HTTP/1.1 %d %s\r\ncontent-type: %s\r\nx-request-id: req_0123456789\r\n%s%s",
+                 status, status == 200 ? "OK" : "Not", type, status == 429 || status == 503 ? "retry-after: 1\r\n" : "",
+                 c->does->ends == CLOSE && c->does->sends == WHOLE ? "connection: close\r\n" : "");
     put(c, head, (size_t)n);
     n = c->stream && status == 200 ? snprintf(head, sizeof head, "transfer-encoding: chunked\r\n\r\n")
                                    : snprintf(head, sizeof head, "content-length: %zu\r\n\r\n", length);
@@ -171,8 +172,9 @@ static void put_head(conn *c, const char *type, size_t length) {
 }
 
 static void put_plain(conn *c) {
-    static const char error[] = "{\"error\":{\"message\":\"This went wrong on purpose.\",\"type\":\"server_error\",\"param\":null,"
-                                "\"code\":null}}";
+    static const char error[] =
+        "{\"error\":{\"message\":\"This went wrong on purpose.\",\"type\":\"server_error\",\"param\":null,"
+        "\"code\":null}}";
     if (c->does->status != 200) {
         put_head(c, "application/json", sizeof error - 1);
         put(c, error, sizeof error - 1);
@@ -231,7 +233,7 @@ static void answer(conn *c) {
     }
 }
 
-/* ---- requests --------------------------------------------------------------------------------------------------------- */
+/* ---- requests ---------------------------------------------------------------------------------------------------- */
 
 static const behavior *behavior_of(const char *path) {
     size_t n = strcspn(path, "/ ");
@@ -258,8 +260,10 @@ static void take_request(conn *c) {
     c->does = behavior_of(slash ? slash + 1 : "");
     c->stream = memmem(c->in, c->request, "\"stream\":true", 13) != NULL;
     c->headed = false;
-    if (c->does->delay_ms) timer_add(c, c->does->delay_ms);
-    else answer(c);
+    if (c->does->delay_ms)
+        timer_add(c, c->does->delay_ms);
+    else
+        answer(c);
 }
 
 static void on_readable(conn *c) {
@@ -304,28 +308,40 @@ static void run_timers(void) {
         timer t = timer_pop();
         conn *c = conns[t.fd];
         if (c->fd < 0 || c->gen != t.gen) continue;
-        if (c->headed) stream_on(c);
-        else answer(c);
+        if (c->headed)
+            stream_on(c);
+        else
+            answer(c);
     }
 }
 
-/* ---- texts and start --------------------------------------------------------------------------------------------------- */
+/* ---- texts and start --------------------------------------------------------------------------------------------- */
 
 static void build_texts(void) {
-    static const char start[] = "data: {\"id\":\"chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT\",\"object\":\"chat.completion.chunk\","
-                                "\"created\":1741569952,\"model\":\"gpt-4o-mini\",";
+    static const char start[] =
+        "data: {\"id\":\"chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT\",\"object\":\"chat.completion.chunk\","
+        "\"created\":1741569952,\"model\":\"gpt-4o-mini\",";
     char text[1024];
-    n_plain = (size_t)snprintf(plain, sizeof plain,
+    n_plain = (size_t)snprintf(
+        plain, sizeof plain,
         "{\"id\":\"chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT\",\"object\":\"chat.completion\",\"created\":1741569952,"
-        "\"model\":\"gpt-4o-mini-2024-07-18\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":"
-        "\"The numbers look steady: revenue rose slightly while tickets fell by a tenth. Ask pat@example.com for the rest of "
-        "the report, or wait until Friday.\",\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":{"
-        "\"prompt_tokens\":319,\"completion_tokens\":41,\"total_tokens\":360,\"prompt_tokens_details\":{\"cached_tokens\":0}}}");
-    int n = snprintf(text, sizeof text, "%s\"choices\":[{\"index\":0,\"delta\":{\"content\":\" steady\"},\"logprobs\":null,"
-                     "\"finish_reason\":null}]}\n\n", start);
+        "\"model\":\"gpt-4o-mini-2024-07-18\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\","
+        "\"content\":"
+        "\"The numbers look steady: revenue rose slightly while tickets fell by a tenth. Ask pat@example.com for the "
+        "rest of "
+        "the report, or wait until "
+        "Friday.\",\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":{"
+        "\"prompt_tokens\":319,\"completion_tokens\":41,\"total_tokens\":360,\"prompt_tokens_details\":{\"cached_"
+        "tokens\":0}}}");
+    int n = snprintf(text, sizeof text,
+                     "%s\"choices\":[{\"index\":0,\"delta\":{\"content\":\" steady\"},\"logprobs\":null,"
+                     "\"finish_reason\":null}]}\n\n",
+                     start);
     n_delta = (size_t)snprintf(delta, sizeof delta, "%x\r\n%s\r\n", (unsigned)n, text);
-    n = snprintf(text, sizeof text, "%s\"choices\":[],\"usage\":{\"prompt_tokens\":319,\"completion_tokens\":%d,\"total_tokens\":%d}}"
-                 "\n\ndata: [DONE]\n\n", start, chunks, 319 + chunks);
+    n = snprintf(text, sizeof text,
+                 "%s\"choices\":[],\"usage\":{\"prompt_tokens\":319,\"completion_tokens\":%d,\"total_tokens\":%d}}"
+                 "\n\ndata: [DONE]\n\n",
+                 start, chunks, 319 + chunks);
     n_tail = (size_t)snprintf(tail, sizeof tail, "%x\r\n%s\r\n0\r\n\r\n", (unsigned)n, text);
 }
 
@@ -344,9 +360,12 @@ static int listen_somewhere(void) {
 
 int main(int argc, char **argv) {
     for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--chunks") == 0) chunks = atoi(argv[i + 1]);
-        else if (strcmp(argv[i], "--gap") == 0) gap_ms = atoi(argv[i + 1]);
-        else return fprintf(stderr, "usage: vendor [--chunks N] [--gap MS]\n"), 2;
+        if (strcmp(argv[i], "--chunks") == 0)
+            chunks = atoi(argv[i + 1]);
+        else if (strcmp(argv[i], "--gap") == 0)
+            gap_ms = atoi(argv[i + 1]);
+        else
+            return fprintf(stderr, "usage: vendor [--chunks N] [--gap MS]\n"), 2;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_IGN);
@@ -359,8 +378,10 @@ int main(int argc, char **argv) {
         int64_t wait = n_heap ? heap[0].at - now_ms() : -1;
         int n = epoll_wait(ep, events, 256, n_heap && wait < 0 ? 0 : (int)wait);
         for (int i = 0; i < n; i++) {
-            if (events[i].data.fd == listener) on_listener(listener);
-            else on_event(events[i].data.fd, events[i].events);
+            if (events[i].data.fd == listener)
+                on_listener(listener);
+            else
+                on_event(events[i].data.fd, events[i].events);
         }
         run_timers();
     }
