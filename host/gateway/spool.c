@@ -12,8 +12,8 @@
 enum {
     SEGMENT_BYTES = 16 * 1024 * 1024,
     SYNC_MS = 5,
-    BATCH_ROWS = 500,
-    BATCH_MS = 200,
+    BATCH_ROWS = 1000,
+    BATCH_MS = 250,
     MANY_SEGMENTS = 32, /* each holds a descriptor: from here on they get larger instead of more */
     MAX_DOUBLINGS = 10
 };
@@ -123,7 +123,7 @@ static mg_status rotate(mg_spool_writer *w, mg_error *error) {
     pthread_mutex_lock(&s->lock);
     mg_spool_list_add(s, g); /* before the old one is closed: whoever deletes that one has synced this one */
     pthread_mutex_unlock(&s->lock);
-    if (!first) atomic_store(&w->segment->closed, true);
+    if (!first) mg_spool_segment_seal(w->segment);
     w->segment = g;
     w->rotate_at = rotate_size(s) + (atomic_load(&g->committed) - MG_SPOOL_HEADER);
     return MG_OK;
@@ -154,7 +154,7 @@ void mg_spool_writer_close(mg_spool_writer *w) {
     *at = w->next;
     pthread_mutex_unlock(&s->lock);
     mg_spool_interrupt(&w->starts, w->segment, &w->record, &w->reader);
-    atomic_store(&w->segment->closed, true);
+    mg_spool_segment_seal(w->segment);
     mg_spool_wake(s);
     mg_spool_starts_finish(&w->starts);
     mg_buf_finish(&w->record);

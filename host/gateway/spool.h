@@ -23,8 +23,8 @@ typedef struct mg_spool_options {
     mg_str dir;            /* data_dir/spool; made if missing, 0700 */
     size_t segment_bytes;  /* a new segment is begun beyond it; 0: 16 MB */
     uint64_t sync_ms;      /* fdatasync this often, on the spool's thread; 0: 5 */
-    size_t batch_rows;     /* rows a ledger transaction; 0: 500 */
-    uint64_t batch_ms;     /* and at least this often; 0: 200 */
+    size_t batch_rows;     /* rows a ledger transaction; 0: 1000 */
+    uint64_t batch_ms;     /* and at least this often; 0: 250 */
     mg_metrics *metrics;   /* may be NULL */
 } mg_spool_options;
 
@@ -38,8 +38,8 @@ size_t mg_spool_close(mg_spool *s, uint64_t wait_ms);
 mg_spool_writer *mg_spool_writer_open(mg_spool *s, size_t worker, mg_error *error);
 void mg_spool_writer_close(mg_spool_writer *w);
 
-/* Append one record with one pwrite; about 1 µs. On MG_ERROR nothing was recorded (disk full, …): the caller decides by
- * policy whether to go on. */
+/* Append one record with a copy into the mapped segment; below 1 µs. On MG_ERROR nothing was recorded (disk full, …): the
+ * caller decides by policy whether to go on. */
 mg_status mg_spool_start(mg_spool_writer *w, const mg_usage_row *row, mg_error *error);
 mg_status mg_spool_end(mg_spool_writer *w, const mg_usage_row *row, mg_error *error);
 mg_status mg_spool_amend(mg_spool_writer *w, const mg_usage_row *row, mg_error *error);

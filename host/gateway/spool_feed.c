@@ -313,6 +313,7 @@ static void look_for_orphans(mg_spool *s, const turn *t) {
 
 void *mg_spool_feed(void *spool) {
     mg_spool *s = spool;
+    pthread_setname_np(pthread_self(), "spool");
     turn t = {0};
     s->looked_ms = mg_clock_mono_ms();
     for (;;) {

@@ -86,9 +86,18 @@ static void drop_unnamed(mg_spool *s) {
     if (n >= 0) free(names);
 }
 
+/* What is allocated ahead and was never written is no loss that somebody should read of. */
+static bool begins_with_zeros(const mg_spool_segment *g, uint64_t at) {
+    char head[MG_SPOOL_RECORD_HEADER];
+    static const char zeros[MG_SPOOL_RECORD_HEADER];
+    ssize_t n = pread(g->fd, head, sizeof head, (off_t)at);
+    return n > 0 && memcmp(head, zeros, (size_t)n) == 0;
+}
+
 static void cut_tail(mg_spool_segment *g, uint64_t at) {
     uint64_t torn = atomic_load(&g->committed) - at;
-    mg_log(MG_LOG_WARN, "spool_tail_cut", MG_F("segment", mg_str_of(g->name)), MG_FN("bytes", torn));
+    if (!begins_with_zeros(g, at))
+        mg_log(MG_LOG_WARN, "spool_tail_cut", MG_F("segment", mg_str_of(g->name)), MG_FN("bytes", torn));
     (void)!ftruncate(g->fd, (off_t)at); /* what follows is never read: `committed` says so */
     atomic_store(&g->committed, at);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -49,6 +50,54 @@ static bool write_all(int fd, const char *p, size_t n, uint64_t offset) {
     return true;
 }
 
+/* Sets room aside, so that a full disk fails a call and never a store into the mapping. Without it (no room, or a file
+ * system that can't) records go by pwrite, which tells. */
+static void allocate(mg_spool_segment *g, size_t ahead) {
+    if (ahead == 0) return;
+    if (fallocate(g->fd, 0, 0, (off_t)ahead) == 0)
+        g->allocated = ahead;
+    else
+        (void)!ftruncate(g->fd, 0); /* gives back what was set aside before the room ran out */
+}
+
+static void unmap(mg_spool_segment *g) {
+    if (g->map) munmap(g->map, g->map_n);
+    g->map = NULL;
+}
+
+static bool map(mg_spool_segment *g, uint64_t base) {
+    unmap(g);
+    uint64_t n = g->allocated - base;
+    g->map_n = n < MG_SPOOL_MAPPED ? (size_t)n : MG_SPOOL_MAPPED;
+    g->map_base = base;
+    void *p = mmap(NULL, g->map_n, PROT_READ | PROT_WRITE, MAP_SHARED, g->fd, (off_t)base);
+    g->map = p == MAP_FAILED ? NULL : p;
+    return g->map != NULL;
+}
+
+/* Copies as much as can be mapped; returns how much. */
+static size_t put_mapped(mg_spool_segment *g, const char *p, size_t n, uint64_t at) {
+    size_t done = 0;
+    while (done < n && at + done < g->allocated) {
+        uint64_t base = (at + done) - (at + done) % MG_SPOOL_MAPPED;
+        if ((!g->map || g->map_base != base) && !map(g, base)) break;
+        size_t in = (size_t)(at + done - base), room = g->map_n - in;
+        if (room > n - done) room = n - done;
+        memcpy(g->map + in, p + done, room);
+        done += room;
+    }
+    return done;
+}
+
+/* All of it or nothing that counts: `committed` has not moved, and the next record overwrites what is there. */
+static bool put(mg_spool_segment *g, const char *p, size_t n, uint64_t at) {
+    size_t done = put_mapped(g, p, n, at);
+    if (done == n) return true;
+    if (g->map) unmap(g);
+    g->allocated = 0; /* from here on by pwrite, which may shorten the file when it fails */
+    return write_all(g->fd, p + done, n - done, at + done);
+}
+
 static bool write_header(mg_spool_segment *g) {
     char header[MG_SPOOL_HEADER];
     memcpy(header, FILE_MAGIC, sizeof FILE_MAGIC);
@@ -80,8 +129,7 @@ mg_spool_segment *mg_spool_segment_create(int dir, size_t worker, size_t ahead, 
         free(g);
         return NULL;
     }
-    /* Only a help: file systems that can't do it, or have no room, tell the append. */
-    (void)!fallocate(g->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)ahead);
+    allocate(g, ahead);
     if (flock(g->fd, LOCK_EX | LOCK_NB) != 0 || !write_header(g)) {
         disk_error(error, "write", g->name);
         mg_spool_segment_close(g, dir, true);
@@ -117,8 +165,14 @@ mg_status mg_spool_segment_take(int dir, const char *name, mg_spool_segment **ou
     return MG_OK;
 }
 
+void mg_spool_segment_seal(mg_spool_segment *g) {
+    unmap(g); /* before somebody shortens the file */
+    atomic_store(&g->closed, true);
+}
+
 void mg_spool_segment_close(mg_spool_segment *g, int dir, bool erase) {
     if (!g) return;
+    unmap(g);
     if (erase) unlinkat(dir, g->name, 0);
     close(g->fd);
     free(g);
@@ -139,7 +193,7 @@ mg_status mg_spool_segment_append(mg_spool_segment *g, mg_spool_type type, mg_bu
     put32(record->p + 12, (uint32_t)type);
     put32(record->p + 8, checksum(g, record->p, payload));
     uint64_t at = atomic_load_explicit(&g->committed, memory_order_relaxed);
-    if (!write_all(g->fd, record->p, record->n, at)) return disk_error(error, "append to", g->name);
+    if (!put(g, record->p, record->n, at)) return disk_error(error, "append to", g->name);
     if (type != MG_SPOOL_START)
         atomic_store_explicit(&g->rows, atomic_load_explicit(&g->rows, memory_order_relaxed) + 1, memory_order_relaxed);
     atomic_store(&g->committed, at + record->n); /* publishes the bytes to the spool's thread */

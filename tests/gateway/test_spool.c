@@ -1,5 +1,7 @@
 #include "spool_fixture.h"
 #include "base/clock.h"
+#include <signal.h>
+#include <sys/resource.h>
 
 static void rows_reach_the_ledger_in_order(void **state) {
     (void)state;
@@ -19,7 +21,7 @@ static void rows_reach_the_ledger_in_order(void **state) {
         assert_int_equal(f.ledger->rows[k].outcome, 'o');
         assert_int_equal(f.ledger->rows[k].cost, 1000 + k);
     }
-    assert_true(atomic_load(&f.ledger->largest) <= 500);
+    assert_true(atomic_load(&f.ledger->largest) <= 1000);
     assert_int_equal(count_files(&f, "", ".spool"), 0);
     fixture_free(&f);
 }
@@ -334,6 +336,79 @@ static void a_large_row_loses_its_tags_not_its_cost(void **state) {
     fixture_free(&f);
 }
 
+/* Records that straddle two mappings, and the end of what is allocated ahead. */
+static void records_straddle_mappings(void **state) {
+    (void)state;
+    fixture f;
+    fixture_make(&f);
+    int dir = open(f.dir, O_RDONLY | O_DIRECTORY);
+    enum { AHEAD = 2 * MG_SPOOL_MAPPED + 5000, RECORD = 3001, N = AHEAD / RECORD + 20 };
+    mg_error e;
+    mg_spool_segment *g = mg_spool_segment_create(dir, 0, AHEAD, &e);
+    assert_non_null(g);
+    mg_buf record = {.max = RECORD};
+    assert_true(mg_buf_reserve(&record, RECORD));
+    record.n = RECORD;
+    bool was_mapped = false;
+    for (int i = 0; i < N; i++) {
+        memset(record.p + MG_SPOOL_RECORD_HEADER, 'a' + i % 26, RECORD - MG_SPOOL_RECORD_HEADER);
+        uint64_t at;
+        assert_int_equal(mg_spool_segment_append(g, MG_SPOOL_END, &record, &at, &e), MG_OK);
+        assert_int_equal(at, MG_SPOOL_HEADER + i * RECORD);
+        was_mapped = was_mapped || g->map;
+    }
+    assert_null(g->map); /* behind what is allocated: by pwrite */
+    if (!was_mapped) print_message("this file system can't allocate ahead\n");
+    mg_spool_segment_seal(g);
+    mg_spool_reader reader = {0};
+    uint64_t at = MG_SPOOL_HEADER, limit = atomic_load(&g->committed);
+    for (int i = 0; i < N; i++) {
+        mg_spool_record r;
+        assert_int_equal(mg_spool_segment_read(g, &reader, at, limit, &r, &e), MG_OK);
+        assert_int_equal(r.payload.n, RECORD - MG_SPOOL_RECORD_HEADER);
+        assert_int_equal(r.payload.p[0], 'a' + i % 26);
+        assert_int_equal(r.payload.p[r.payload.n - 1], 'a' + i % 26);
+        at = r.end;
+    }
+    assert_int_equal(at, limit);
+    mg_buf_finish(&record);
+    mg_buf_finish(&reader.window);
+    mg_spool_segment_close(g, dir, true);
+    close(dir);
+    fixture_free(&f);
+}
+
+/* A file that can't get its room in advance is written as far as it goes, and then says so. */
+static void no_room_is_an_error(void **state) {
+    (void)state;
+    fixture f;
+    fixture_make(&f);
+    int dir = open(f.dir, O_RDONLY | O_DIRECTORY);
+    struct rlimit old, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small = (struct rlimit){100000, old.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    mg_error e = {0};
+    mg_spool_segment *g = mg_spool_segment_create(dir, 0, 1 << 20, &e);
+    mg_buf record = {.max = 4096};
+    bool room = g && mg_buf_reserve(&record, 4096);
+    record.n = 4096;
+    int appended = 0;
+    while (room && appended < 100 && mg_spool_segment_append(g, MG_SPOOL_END, &record, NULL, &e) == MG_OK) appended++;
+    setrlimit(RLIMIT_FSIZE, &old); /* before an assertion that fails has to print */
+    assert_true(room);
+    assert_int_equal(appended, (100000 - MG_SPOOL_HEADER) / 4096);
+    assert_int_equal(e.http, 503);
+    assert_string_equal(e.code, "usage_not_recorded");
+    assert_int_equal(atomic_load(&g->committed), MG_SPOOL_HEADER + appended * 4096);
+    assert_int_equal(mg_spool_segment_append(g, MG_SPOOL_END, &record, NULL, &e), MG_OK); /* there is room again */
+    mg_buf_finish(&record);
+    mg_spool_segment_close(g, dir, true);
+    close(dir);
+    fixture_free(&f);
+}
+
 static void count_call(void *arg, const mg_ledger *ops, void *self) {
     assert_ptr_equal(ops, &LEDGER_OPS);
     assert_ptr_equal(self, the_ledger);
@@ -402,6 +477,8 @@ int main(void) {
         cmocka_unit_test(open_starts_move_with_the_writer),
         cmocka_unit_test(an_amendment_joins_its_row),
         cmocka_unit_test(a_large_row_loses_its_tags_not_its_cost),
+        cmocka_unit_test(records_straddle_mappings),
+        cmocka_unit_test(no_room_is_an_error),
         cmocka_unit_test(work_runs_on_the_ledgers_thread),
         cmocka_unit_test(a_bad_folder_is_named),
         cmocka_unit_test(an_append_is_quick),
