@@ -217,10 +217,12 @@ class Gateway:
         return json.loads(self.admin("/admin/v1/policies")[1])
 
     def metric(self, name):
-        """Sum over the series of a metric."""
+        """Sum over the series of a metric, which has to exist."""
         text = self.admin("/metrics")[1].decode()
         lines = [line for line in text.splitlines() if line.startswith((name + " ", name + "{"))]
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines) if lines else None
+        if not lines:
+            raise AssertionError("there is no metric %s" % name)
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
     def rows(self, where="1", parameters=()):
         """Rows of the ledger, as dictionaries, oldest first."""

@@ -39,7 +39,7 @@ class Kill(unittest.TestCase):
 
     def settled(self):
         """The spool is in the ledger."""
-        wait_for(lambda: self.gateway.metric("moongate_spool_waiting") == 0, 10, "an empty spool")
+        wait_for(lambda: self.gateway.metric("moongate_spool_waiting_rows") == 0, 10, "an empty spool")
         self.gateway.stop()
 
     def compare(self, answered):
