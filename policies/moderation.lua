@@ -20,6 +20,7 @@ local policy = {
 }
 
 local PATTERN_WORDS = 100   -- words in one pattern: patterns have a largest length
+local FEW = 12              -- up to here a pattern each: a single word is found by SIMD, a choice of words byte by byte
 
 -- The words of a phrase, with anything but letters and digits between them. \Q to \E is plain text in a pattern.
 local function phrase(text)
@@ -37,8 +38,9 @@ local function build(settings)
       if text ~= "" then all[#all + 1] = text end
     end
   end
-  for first = 1, #all, PATTERN_WORDS do
-    local last = math.min(first + PATTERN_WORDS - 1, #all)
+  local each = #all <= FEW and 1 or PATTERN_WORDS
+  for first = 1, #all, each do
+    local last = math.min(first + each - 1, #all)
     patterns[#patterns + 1] = "(*UTF)(*UCP)(?i)(?<!\\w)(?:\\Q" .. table.concat(all, "\\E|\\Q", first, last)
       .. "\\E)(?!\\w)"
   end
