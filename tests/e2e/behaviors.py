@@ -1,5 +1,6 @@
-"""How the dummy vendor answers: by what the request asks for, or as its model's name says ("stall", "slow:500", …), or as
-its last message does after an exclamation mark ("!stall"), so that a model of the price table can misbehave."""
+"""How the dummy vendor answers: by what the request asks for, or as its model's name says ("stall", "slow:500", …), or
+as its last message does after an exclamation mark ("!stall"), so that a model of the price table can misbehave."""
+
 import asyncio
 import base64
 import gzip
@@ -21,7 +22,7 @@ def error(message, kind, code=None):
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
-# ---- ordinary answers -------------------------------------------------------------------------------------------------
+# ---- ordinary answers ----------------------------------------------------------------------------------------------
 
 
 def shape(body):
@@ -59,8 +60,12 @@ def embeddings(body):
             v = base64.b64encode(struct.pack("<%df" % size, *v)).decode()
         data.append({"object": "embedding", "index": index, "embedding": v})
     tokens = sum(max(1, len(t) // 4) for t in inputs)
-    return {"object": "list", "data": data, "model": body["model"],
-            "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
+    return {
+        "object": "list",
+        "data": data,
+        "model": body["model"],
+        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+    }
 
 
 async def ordinary(call):
@@ -74,7 +79,7 @@ async def ordinary(call):
         await call.send(200, fixture(shape(call.json) + ".json"))
 
 
-# ---- faults and oddities ----------------------------------------------------------------------------------------------
+# ---- faults and oddities -------------------------------------------------------------------------------------------
 
 
 async def half(call):
@@ -127,8 +132,9 @@ async def reset_mid(call):
 
 
 async def rate(call, seconds="7"):
-    await call.send(429, error("Rate limit reached for requests", "requests", "rate_limit_exceeded"),
-                    {"retry-after": seconds})
+    await call.send(
+        429, error("Rate limit reached for requests", "requests", "rate_limit_exceeded"), {"retry-after": seconds}
+    )
 
 
 async def quota(call):
@@ -170,7 +176,7 @@ async def no_usage(call):
 
 async def no_done(call):
     body = events(call.json, call.usage_asked)
-    await call.send_stream(body[:body.index(b"data: [DONE]")])
+    await call.send_stream(body[: body.index(b"data: [DONE]")])
 
 
 async def error_event(call):
@@ -215,10 +221,26 @@ async def flaky(call, times):
         await ordinary(call)
 
 
-BEHAVIORS = {"slow": slow, "trickle": trickle, "stall": stall, "reset-before": reset_before, "reset-mid": reset_mid,
-             "rate": rate, "quota": quota, "status": status, "truncated": truncated, "rubbish": rubbish,
-             "not-http": not_http, "no-usage": no_usage, "no-done": no_done, "error-event": error_event, "large": large,
-             "endless": endless, "gzipped": gzipped, "flaky": flaky}
+BEHAVIORS = {
+    "slow": slow,
+    "trickle": trickle,
+    "stall": stall,
+    "reset-before": reset_before,
+    "reset-mid": reset_mid,
+    "rate": rate,
+    "quota": quota,
+    "status": status,
+    "truncated": truncated,
+    "rubbish": rubbish,
+    "not-http": not_http,
+    "no-usage": no_usage,
+    "no-done": no_done,
+    "error-event": error_event,
+    "large": large,
+    "endless": endless,
+    "gzipped": gzipped,
+    "flaky": flaky,
+}
 
 
 def asked(body):

@@ -2,6 +2,7 @@
 
 An answer counts when it is whole: a plain one by its length, a stream by its last chunk after [DONE].
 """
+
 import asyncio
 import json
 import threading
@@ -10,8 +11,11 @@ import time
 
 def request(key, model="openai/gpt-4o-mini", stream=False, text="How far is the moon?", keep=True):
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": text}], "stream": stream}).encode()
-    head = ("POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer %s\r\n"
-            "content-type: application/json\r\ncontent-length: %d\r\n%s\r\n" % (key, len(body), "" if keep else "connection: close\r\n"))
+    head = (
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer %s\r\n"
+        "content-type: application/json\r\ncontent-length: %d\r\n%s\r\n"
+        % (key, len(body), "" if keep else "connection: close\r\n")
+    )
     return head.encode() + body
 
 
@@ -51,7 +55,11 @@ class Load:
         self.samples.append((ended, ended - began, status, body))
         if status not in self.expect:
             self.failures.append("status %d: %s" % (status, body[:300]))
-        elif status == 200 and headers.get("content-type", "").startswith("text/event-stream") and b"data: [DONE]\n\n" not in body:
+        elif (
+            status == 200
+            and headers.get("content-type", "").startswith("text/event-stream")
+            and b"data: [DONE]\n\n" not in body
+        ):
             self.failures.append("a stream without its end: ...%s" % body[-200:])
         if "x-request-id" in headers:
             self.answered[headers["x-request-id"]] = status

@@ -1,4 +1,5 @@
 """The processes of a test: a gateway in a folder of its own, and a dummy vendor. Ports come from the kernel."""
+
 import contextlib
 import ctypes
 import json
@@ -64,13 +65,16 @@ def wait_for(condition, seconds=5.0, what="the condition"):
 class Vendor:
     def __init__(self, recordings=False):
         arguments = [sys.executable, str(HERE / "vendor.py")] + (["--recordings"] if recordings else [])
-        self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, cwd=HERE,
-                                        preexec_fn=die_with_parent)
+        self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, cwd=HERE, preexec_fn=die_with_parent)
         self.port = int(self.process.stdout.readline())
 
     def provider(self, name="openai", extra=""):
         return '%s = { "openai", base_url = "http://127.0.0.1:%d/v1", api_key = "%s"%s }' % (
-            name, self.port, UPSTREAM_KEY, extra)
+            name,
+            self.port,
+            UPSTREAM_KEY,
+            extra,
+        )
 
     def control(self, path, method="GET"):
         return json.loads(fetch("http://127.0.0.1:%d/control/%s" % (self.port, path), method)[2])
@@ -103,7 +107,9 @@ class Gateway:
         for name, text in (policies or {}).items():
             self.write_policy(name, text)
         text = providers if providers is not None else vendor.provider() if vendor else 'demo = { "demo" }'
-        self.configure(CONFIG.format(folder=self.folder, providers=text, key=KEY) + config.replace("@", str(self.folder)))
+        self.configure(
+            CONFIG.format(folder=self.folder, providers=text, key=KEY) + config.replace("@", str(self.folder))
+        )
 
     # ---- files --------------------------------------------------------------------------------------------------
 
@@ -129,13 +135,20 @@ class Gateway:
         environment = dict(os.environ, **self.environment)
         environment.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0:exitcode=99")
         with open(self.folder / "log", "ab") as log:
-            self.process = subprocess.Popen([str(BINARY), "serve", "-c", str(self.config_file)], cwd=self.folder,
-                                            stdout=subprocess.PIPE, stderr=log, env=environment,
-                                            preexec_fn=die_with_parent)
+            self.process = subprocess.Popen(
+                [str(BINARY), "serve", "-c", str(self.config_file)],
+                cwd=self.folder,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=environment,
+                preexec_fn=die_with_parent,
+            )
         line = self.process.stdout.readline()
         if not line:
             self.process.wait(10)
-            raise AssertionError("moongate did not start (exit %s):\n%s" % (self.process.returncode, self.log_text()[-3000:]))
+            raise AssertionError(
+                "moongate did not start (exit %s):\n%s" % (self.process.returncode, self.log_text()[-3000:])
+            )
         self.listening = json.loads(line)["listening"]
         self.address, self.admin_address = self.listening["data"], self.listening["admin"]
         return self
@@ -174,7 +187,7 @@ class Gateway:
         log = self.log_text()
         for report in REPORTS:
             if report in log:
-                raise AssertionError("a sanitizer's report:\n" + log[max(0, log.index(report) - 200):][:6000])
+                raise AssertionError("a sanitizer's report:\n" + log[max(0, log.index(report) - 200) :][:6000])
         if status != 0:
             raise AssertionError("moongate ended with %s:\n%s" % (status, log[-3000:]))
 
@@ -185,13 +198,16 @@ class Gateway:
             self.temporary.cleanup()
 
     def run(self, *arguments, status=0, errors=False):
-        """A verb of the command line, on this gateway's configuration; its standard output, and standard error if wanted."""
+        """A verb of the command line, on this gateway's configuration; what it prints, its errors too if wanted."""
         split = 2 if arguments[0] in ("key", "org", "request", "policy") else 1
         line = [str(BINARY), *arguments[:split], "-c", str(self.config_file), *arguments[split:]]
-        done = subprocess.run(line, cwd=self.folder, capture_output=True, text=True, timeout=60,
-                              env=dict(os.environ, **self.environment))
+        done = subprocess.run(
+            line, cwd=self.folder, capture_output=True, text=True, timeout=60, env=dict(os.environ, **self.environment)
+        )
         if status is not None and done.returncode != status:
-            raise AssertionError("%s: exit %d, not %d\n%s%s" % (" ".join(line[1:]), done.returncode, status, done.stdout, done.stderr))
+            raise AssertionError(
+                "%s: exit %d, not %d\n%s%s" % (" ".join(line[1:]), done.returncode, status, done.stdout, done.stderr)
+            )
         return done.stdout + done.stderr if errors else done.stdout
 
     # ---- what it says -------------------------------------------------------------------------------------------
@@ -210,7 +226,9 @@ class Gateway:
 
     def admin(self, path, method="GET"):
         token = (self.folder / "var" / "admin-token").read_text().strip()
-        status, _, body = fetch("http://%s%s" % (self.admin_address, path), method, headers={"authorization": "Bearer " + token})
+        status, _, body = fetch(
+            "http://%s%s" % (self.admin_address, path), method, headers={"authorization": "Bearer " + token}
+        )
         return status, body
 
     def policies(self):
@@ -234,8 +252,11 @@ class Gateway:
 
     def request_rows(self, request_id, count=1, seconds=5):
         """The rows of a request, once that many have arrived."""
-        found = wait_for(lambda: (lambda rows: rows if len(rows) >= count else None)(self.rows("request_id = ?", (request_id,))),
-                         seconds, "%d row(s) of request %s" % (count, request_id))
+        found = wait_for(
+            lambda: (lambda rows: rows if len(rows) >= count else None)(self.rows("request_id = ?", (request_id,))),
+            seconds,
+            "%d row(s) of request %s" % (count, request_id),
+        )
         return sorted(found, key=lambda row: row["attempt"])
 
     # ---- requests -----------------------------------------------------------------------------------------------
@@ -243,8 +264,13 @@ class Gateway:
     def post(self, path, body, key=KEY, headers=None, timeout=20):
         if not isinstance(body, bytes):
             body = json.dumps(body).encode()
-        return fetch(self.url + path, "POST", body, dict({"content-type": "application/json", "authorization": "Bearer " + key},
-                                                         **(headers or {})), timeout)
+        return fetch(
+            self.url + path,
+            "POST",
+            body,
+            dict({"content-type": "application/json", "authorization": "Bearer " + key}, **(headers or {})),
+            timeout,
+        )
 
     def chat(self, model="openai/gpt-4o-mini", text="How far is the moon?", key=KEY, headers=None, timeout=20, **more):
         body = dict({"model": model, "messages": [{"role": "user", "content": text}]}, **more)
@@ -253,6 +279,7 @@ class Gateway:
 
 class GatewayTest(unittest.TestCase):
     """A vendor and a gateway for all tests of a class; the class says with what."""
+
     config, policies, providers, recordings = "", None, None, False
 
     @classmethod

@@ -1,7 +1,8 @@
 """Recorded OpenAI traffic, where it is present: one JSON object a line, with the request, and the answer as it came.
 
-The folder is named by MOONGATE_DATA's value, or stands beside the repository. Tests that need it skip plainly without it.
+MOONGATE_DATA names the folder; else it stands beside the repository. Tests that need it skip plainly without it.
 """
+
 import gzip
 import json
 import os

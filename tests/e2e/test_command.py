@@ -1,4 +1,5 @@
 """The command line on a gateway's ledger: reports, one request end to end, checks."""
+
 import csv
 import io
 import json
@@ -12,8 +13,10 @@ class Command(GatewayTest):
 
     def setUp(self):
         super().setUp()
-        self.ids = [self.gateway.chat(key=key, headers={"x-moongate-user": "u-7", "x-moongate-explain": "1"})[1]["x-request-id"]
-                    for key in ("mg-acme-dev", "mg-acme-dev", "mg-beta")]
+        self.ids = [
+            self.gateway.chat(key=key, headers={"x-moongate-user": "u-7", "x-moongate-explain": "1"})[1]["x-request-id"]
+            for key in ("mg-acme-dev", "mg-acme-dev", "mg-beta")
+        ]
         for id in self.ids:
             self.gateway.request_rows(id)
 
@@ -23,12 +26,18 @@ class Command(GatewayTest):
         report = json.loads(self.gateway.run("report", "cost", "--json"))
         self.assertEqual({r["name"]: r["cost_nano_usd"] for r in report}, spent)
         self.assertGreater(spent["acme"], spent["beta"])
-        lines = list(csv.DictReader(io.StringIO(self.gateway.run("report", "cost", "--by", "user", "--org", "beta", "--format", "csv"))))
+        lines = list(
+            csv.DictReader(
+                io.StringIO(self.gateway.run("report", "cost", "--by", "user", "--org", "beta", "--format", "csv"))
+            )
+        )
         self.assertEqual([(line["name"], int(line["cost_nano_usd"])) for line in lines], [("u-7", spent["beta"])])
         self.assertIn("acme", self.gateway.run("report", "cost"))
         self.assertIn("gpt-4o-mini", self.gateway.run("report", "models"))
         self.gateway.run("report", "cost", "--by", "moon", status=2)
-        self.assertEqual(json.loads(self.gateway.run("report", "cost", "--json", "--to", "2020-01-01", "--from", "2019-01-01")), [])
+        self.assertEqual(
+            json.loads(self.gateway.run("report", "cost", "--json", "--to", "2020-01-01", "--from", "2019-01-01")), []
+        )
 
     def test_request_show(self):
         shown = self.gateway.run("request", "show", self.ids[0])

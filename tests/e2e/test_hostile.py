@@ -1,5 +1,6 @@
 """Hostile policies of one organization: each is stopped, its organization gets an error, another one's requests go on
 and stay quick. Every case is an organization of its own with the file hostile/NAME.lua."""
+
 import json
 import pathlib
 import statistics
@@ -21,7 +22,18 @@ end
 return policy
 """ % (SECRET, SECRET, SECRET)
 # Ended by the leash; the others run into an error.
-KILLED = {"endless_loop", "gsub_callback", "metamethods", "pattern", "pcall_deep", "pcall_loop", "rep_doubling", "sort", "table_concat", "table_grows"}
+KILLED = {
+    "endless_loop",
+    "gsub_callback",
+    "metamethods",
+    "pattern",
+    "pcall_deep",
+    "pcall_loop",
+    "rep_doubling",
+    "sort",
+    "table_concat",
+    "table_grows",
+}
 FLOOR = 0.005  # seconds: below this a ratio of two p99 says nothing
 WINDOW = 0.9  # seconds of attack a case
 QUIET = 0.6  # seconds before
@@ -58,7 +70,11 @@ class Reasons(Attacked):
         for name in CASES:
             with self.subTest(name):
                 self.assertEqual(self.gateway.chat(key="mg-" + name)[0], 500)
-                failure = wait_for(lambda: [e for e in self.gateway.log_events("policy_failed") if e["org"] == name], 3, "the log's line")[0]
+                failure = wait_for(
+                    lambda: [e for e in self.gateway.log_events("policy_failed") if e["org"] == name],
+                    3,
+                    "the log's line",
+                )[0]
                 self.assertEqual(failure["kind"], "killed" if name in KILLED else "error", failure)
 
 
@@ -68,7 +84,7 @@ class Hostile(Attacked):
         return load.Load(self.gateway.address, requests, connections=8, pause=0.01)
 
     def attack(self, name):
-        """Requests of the hostile organization while the good one's load runs: all refused, with an error that is one."""
+        """Requests of the hostile organization while the good one's load runs: all refused, with a proper error."""
         request = load.request("mg-" + name)
         with load.Load(self.gateway.address, [request], connections=2, expect=(500, 503), pause=0.02) as running:
             time.sleep(WINDOW)
@@ -88,8 +104,10 @@ class Hostile(Attacked):
         slowest = self.attack(name)
         quiet, busy = p99(good, start, middle), p99(good, middle, time.monotonic())
         ratio = max(busy, FLOOR) / max(quiet, FLOOR)
-        print("  %-18s good p99 %6.2f ms quiet, %6.2f ms attacked: %4.1f times; slowest refusal %6.2f ms" % (
-            name, quiet * 1000, busy * 1000, ratio, slowest * 1000))
+        print(
+            "  %-18s good p99 %6.2f ms quiet, %6.2f ms attacked: %4.1f times; slowest refusal %6.2f ms"
+            % (name, quiet * 1000, busy * 1000, ratio, slowest * 1000)
+        )
         return ratio
 
     def measure(self, good, name):
@@ -103,7 +121,9 @@ class Hostile(Attacked):
     def renew(self, name):
         """A changed file is another policy, which is not suspended for what the one before did."""
         generation = self.gateway.policies()["current"]["generation"]
-        self.gateway.write_policy("orgs/%s/attack.lua" % name, (FOLDER / (name + ".lua")).read_text() + "-- %d\n" % generation)
+        self.gateway.write_policy(
+            "orgs/%s/attack.lua" % name, (FOLDER / (name + ".lua")).read_text() + "-- %d\n" % generation
+        )
         wait_for(lambda: self.gateway.policies()["current"]["generation"] > generation, 3, "the next generation")
 
     def test_each(self):

@@ -1,4 +1,5 @@
 """kill -9 at any moment: no answered request's row is lost, none is doubled."""
+
 import collections
 import random
 import time

@@ -1,4 +1,5 @@
 """The gateway's life: start, listeners, reload of the configuration, keys that come and go, drain."""
+
 import json
 import os
 import signal
@@ -94,13 +95,35 @@ class Life(unittest.TestCase):
         self.assertFalse((gateway.folder / "gate.sock").exists(), "the socket's file is removed")
 
     def certificate(self, folder, name):
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-                        "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:" + name, "-keyout", folder / (name + ".key"),
-                        "-out", folder / (name + ".crt")], check=True, capture_output=True)
+        subprocess.run(
+            [
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+                "-days",
+                "2",
+                "-subj",
+                "/CN=" + name,
+                "-addext",
+                "subjectAltName=DNS:" + name,
+                "-keyout",
+                folder / (name + ".key"),
+                "-out",
+                folder / (name + ".crt"),
+            ],
+            check=True,
+            capture_output=True,
+        )
 
     def test_tls_by_server_name(self):
         gateway = self.gateway("""listen = { address = "127.0.0.1:0", tls = {
-            { cert = "@/one.test.crt", key = "@/one.test.key" }, { cert = "@/two.test.crt", key = "@/two.test.key" } } }""")
+            { cert = "@/one.test.crt", key = "@/one.test.key" },
+            { cert = "@/two.test.crt", key = "@/two.test.key" } } }""")
         for name in ("one.test", "two.test"):
             self.certificate(gateway.folder, name)
         gateway.start()

@@ -1,4 +1,5 @@
 """Limits and budgets of the configuration: what a client sees when they are reached."""
+
 import json
 import unittest
 
@@ -37,7 +38,9 @@ class Limits(GatewayTest):
     def test_refused_requests_have_rows(self):
         _, headers, _ = self.gateway.chat(key="mg-daily", max_tokens=10000)
         row = self.gateway.request_rows(headers["x-request-id"])[0]
-        self.assertEqual((row["outcome"], row["final"], row["cost_nano_usd"], row["org_ref"]), ("denied", 1, 0, "daily"))
+        self.assertEqual(
+            (row["outcome"], row["final"], row["cost_nano_usd"], row["org_ref"]), ("denied", 1, 0, "daily")
+        )
         self.assertEqual(row["http_status"], 429)
 
     def test_tokens(self):

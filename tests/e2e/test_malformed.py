@@ -1,5 +1,7 @@
 """2,000 malformed requests: the status that their class may have, an error in OpenAI's shape with a message, nothing
-smuggled, and a gateway that goes on. Run it with MOONGATE_BIN naming an AddressSanitizer build; leaks show at the end."""
+smuggled, and a gateway that goes on. Run it with MOONGATE_BIN naming an AddressSanitizer build; leaks show at the end.
+"""
+
 import collections
 import json
 import os
@@ -7,11 +9,17 @@ import socket
 import unittest
 
 import malformed
+import malformed_bodies  # noqa: F401, registers its classes
+import malformed_framing  # noqa: F401
 from processes import KEY, GatewayTest
 from wire import Closed, Wire, post
 
 COUNT = int(os.environ.get("MOONGATE_MALFORMED", "2000"))
-FINE = post("/v1/chat/completions", json.dumps({"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}).encode(), KEY)
+FINE = post(
+    "/v1/chat/completions",
+    json.dumps({"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}).encode(),
+    KEY,
+)
 
 
 class Malformed(GatewayTest):

@@ -1,5 +1,6 @@
-"""Every recorded OpenAI chat and embeddings exchange through the gateway: what the vendor sees, what the client gets, and
-what the ledger says are compared with what was recorded."""
+"""Every recorded OpenAI chat and embeddings exchange through the gateway: what the vendor sees, what the client gets,
+and what the ledger says are compared with what was recorded."""
+
 import base64
 import collections
 import json
@@ -58,7 +59,10 @@ class Recordings(GatewayTest):
         want, got = row["request"], json.loads(sent)
         if row["stream"]:
             self.assertIs(got["stream_options"].pop("include_usage"), True)
-            want = dict(want, stream_options={k: v for k, v in (want.get("stream_options") or {}).items() if k != "include_usage"})
+            want = dict(
+                want,
+                stream_options={k: v for k, v in (want.get("stream_options") or {}).items() if k != "include_usage"},
+            )
         self.assertEqual(got, want)
 
     def compare_stream(self, row, body, asked):
@@ -77,7 +81,9 @@ class Recordings(GatewayTest):
         if usage:
             self.assertEqual((kept["tokens_input"], kept["tokens_output"], kept["tokens_cached"]), usage)
             priced = "openai/" + row["request"]["model"] in self.priced
-            self.assertEqual(kept["precision"], "exact" if priced else "estimated", "tokens are exact, a ceiling price is none")
+            self.assertEqual(
+                kept["precision"], "exact" if priced else "estimated", "tokens are exact, a ceiling price is none"
+            )
             self.counts["rows with the vendor's own figures"] += 1
         elif row["status"] == 200:
             self.assertEqual(kept["precision"], "counted")
@@ -131,8 +137,14 @@ class Recordings(GatewayTest):
         self.run_all([(row["request"], row["path"]) for row in self.rows])
 
     def test_streams_whose_usage_nobody_asked_for(self):
-        streams = [row for row in self.rows if row["stream"] and (row["request"].get("stream_options") or {}).get("include_usage")]
-        self.run_all([({k: v for k, v in row["request"].items() if k != "stream_options"}, row["path"]) for row in streams])
+        streams = [
+            row
+            for row in self.rows
+            if row["stream"] and (row["request"].get("stream_options") or {}).get("include_usage")
+        ]
+        self.run_all(
+            [({k: v for k, v in row["request"].items() if k != "stream_options"}, row["path"]) for row in streams]
+        )
         self.assertGreaterEqual(self.counts["usage chunks hidden"], len(streams) // 2)
 
 

@@ -1,5 +1,6 @@
-"""Policies edited while 64 connections are busy: no request fails, a good edit is in force within a second, a broken one
-leaves the old rule in force and is reported with file and line."""
+"""Policies edited while 64 connections are busy: no request fails, a good edit is in force within a second, a broken
+one leaves the old rule in force and is reported with file and line."""
+
 import json
 import time
 import unittest

@@ -1,4 +1,5 @@
 """The official OpenAI SDK for Python against the gateway, whose vendor answers after OpenAI's specification."""
+
 import base64
 import json
 import time
@@ -8,10 +9,22 @@ import openai
 
 from processes import KEY, UPSTREAM_KEY, GatewayTest
 
-TOOLS = [{"type": "function", "function": {
-    "name": "get_phase", "description": "Phase of the moon", "strict": True,
-    "parameters": {"type": "object", "properties": {"date": {"type": "string"}, "place": {"type": "string"}},
-                   "required": ["date", "place"], "additionalProperties": False}}}]
+TOOLS = [
+    {
+        "type": "function",
+        "function": {
+            "name": "get_phase",
+            "description": "Phase of the moon",
+            "strict": True,
+            "parameters": {
+                "type": "object",
+                "properties": {"date": {"type": "string"}, "place": {"type": "string"}},
+                "required": ["date", "place"],
+                "additionalProperties": False,
+            },
+        },
+    }
+]
 MOON = "The moon is about 384,400 km away, “on average”."
 ASK = [{"role": "user", "content": "How far is the moon?"}]
 MODEL = "gpt-4o-mini"
@@ -54,11 +67,14 @@ class Chat(SdkTest):
 
     def test_what_travels(self):
         self.client(default_headers={"x-moongate-tags": "project=x", "x-moongate-user": "u-1"}).chat.completions.create(
-            model=MODEL, messages=ASK, extra_body={"a_new_field": {"deep": [1, 2.50, "ü"]}}, user="someone")
+            model=MODEL, messages=ASK, extra_body={"a_new_field": {"deep": [1, 2.50, "ü"]}}, user="someone"
+        )
         headers, body = self.seen()
         self.assertEqual(headers["authorization"], "Bearer " + UPSTREAM_KEY)
         self.assertNotIn(KEY, json.dumps(headers) + json.dumps(body))
-        self.assertEqual([name for name in headers if name.startswith("x-moongate") or name.startswith("x-stainless")], [])
+        self.assertEqual(
+            [name for name in headers if name.startswith("x-moongate") or name.startswith("x-stainless")], []
+        )
         self.assertEqual(body["a_new_field"], {"deep": [1, 2.5, "ü"]})
         self.assertEqual((body["model"], body["user"]), (MODEL, "someone"))
 
@@ -71,12 +87,15 @@ class Chat(SdkTest):
 
     def test_stream_with_usage(self):
         stream = self.client().chat.completions.with_raw_response.create(
-            model=MODEL, messages=ASK, stream=True, stream_options={"include_usage": True})
+            model=MODEL, messages=ASK, stream=True, stream_options={"include_usage": True}
+        )
         chunks = list(stream.parse())
         self.assertEqual(chunks[-1].choices, [])
         self.assertEqual((chunks[-1].usage.prompt_tokens, chunks[-1].usage.completion_tokens), (19, 11))
         row = self.gateway.request_rows(stream.headers["x-request-id"])[0]
-        self.assertEqual((row["tokens_input"], row["tokens_output"], row["precision"], row["stream"]), (19, 11, "exact", 1))
+        self.assertEqual(
+            (row["tokens_input"], row["tokens_output"], row["precision"], row["stream"]), (19, 11, "exact", 1)
+        )
         self.assertIsNotNone(row["ttft_ms"])
 
     def test_tools_round_trip(self):
@@ -84,7 +103,10 @@ class Chat(SdkTest):
         first = client.chat.completions.create(model=MODEL, messages=ASK, tools=TOOLS)
         call = first.choices[0].message.tool_calls[0]
         self.assertEqual(json.loads(call.function.arguments), {"date": "2026-01-03", "place": "Montréal"})
-        messages = ASK + [first.choices[0].message, {"role": "tool", "tool_call_id": call.id, "content": '{"phase":"full"}'}]
+        messages = ASK + [
+            first.choices[0].message,
+            {"role": "tool", "tool_call_id": call.id, "content": '{"phase":"full"}'},
+        ]
         second = client.chat.completions.create(model=MODEL, messages=messages, tools=TOOLS)
         self.assertEqual(second.choices[0].finish_reason, "stop")
         sent = self.seen()[1]
@@ -117,8 +139,11 @@ class Chat(SdkTest):
 
     def test_vision_passes_untouched(self):
         pixel = "data:image/png;base64," + base64.b64encode(bytes(range(256)) * 40).decode()
-        parts = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": pixel, "detail": "low"}},
-                 {"type": "image_url", "image_url": {"url": "https://example.com/moon.png"}}]
+        parts = [
+            {"type": "text", "text": "What is this?"},
+            {"type": "image_url", "image_url": {"url": pixel, "detail": "low"}},
+            {"type": "image_url", "image_url": {"url": "https://example.com/moon.png"}},
+        ]
         self.client().chat.completions.create(model=MODEL, messages=[{"role": "user", "content": parts}])
         self.assertEqual(self.seen()[1]["messages"][0]["content"], parts)
 
@@ -129,7 +154,9 @@ class Others(SdkTest):
         self.assertEqual(self.seen()[1]["encoding_format"], "base64", "the SDK's default")
         self.assertEqual([len(e.embedding) for e in answer.data], [1536, 1536])
         self.assertIsInstance(answer.data[1].embedding[7], float)
-        floats = self.client().embeddings.create(model="text-embedding-3-small", input="moon", encoding_format="float", dimensions=64)
+        floats = self.client().embeddings.create(
+            model="text-embedding-3-small", input="moon", encoding_format="float", dimensions=64
+        )
         self.assertEqual(len(floats.data[0].embedding), 64)
         self.assertAlmostEqual(floats.data[0].embedding[3], answer.data[0].embedding[3], places=5)
 
@@ -156,8 +183,12 @@ class Errors(SdkTest):
 
     def test_malformed_body(self):
         with self.assertRaises(openai.BadRequestError) as refused:
-            self.client().post("/chat/completions", cast_to=object, content=b'{"model": "gpt-4o-mini", "messages": [',
-                               options={"headers": {"content-type": "application/json"}})
+            self.client().post(
+                "/chat/completions",
+                cast_to=object,
+                content=b'{"model": "gpt-4o-mini", "messages": [',
+                options={"headers": {"content-type": "application/json"}},
+            )
         self.assertEqual(refused.exception.type, "invalid_request_error")
         with self.assertRaises(openai.BadRequestError) as refused:
             self.client().chat.completions.create(model=MODEL, messages="hello")
@@ -190,8 +221,12 @@ class Errors(SdkTest):
         self.assertEqual(refused.exception.response.headers["retry-after"], "7")
 
     def test_upstream_errors(self):
-        for model, raised in (("openai/status:500", openai.InternalServerError), ("openai/status:503", openai.InternalServerError),
-                              ("openai/rubbish", openai.InternalServerError), ("openai/reset-before", openai.InternalServerError)):
+        for model, raised in (
+            ("openai/status:500", openai.InternalServerError),
+            ("openai/status:503", openai.InternalServerError),
+            ("openai/rubbish", openai.InternalServerError),
+            ("openai/reset-before", openai.InternalServerError),
+        ):
             with self.subTest(model), self.assertRaises(raised) as refused:
                 self.client().chat.completions.create(model=model, messages=ASK)
             self.assertNotIn(str(self.vendor.port), str(refused.exception), "an upstream's address is not for clients")

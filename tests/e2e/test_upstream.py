@@ -1,4 +1,5 @@
 """Vendors that fail, and clients that leave: what comes next, what the client sees, what is written down."""
+
 import json
 import socket
 import time
@@ -30,8 +31,13 @@ class Upstream(GatewayTest):
     def providers(cls, vendor):
         cls.held, port = free_port()
         cls.addClassCleanup(cls.held.close)
-        return ", ".join([vendor.provider(), vendor.provider("hasty", ", timeouts = { first_byte = 0.4, idle = 0.5 }"),
-                          'dead = { "openai", base_url = "http://127.0.0.1:%d/v1", api_key = "sk-x" }' % port])
+        return ", ".join(
+            [
+                vendor.provider(),
+                vendor.provider("hasty", ", timeouts = { first_byte = 0.4, idle = 0.5 }"),
+                'dead = { "openai", base_url = "http://127.0.0.1:%d/v1", api_key = "sk-x" }' % port,
+            ]
+        )
 
     # ---- failover -----------------------------------------------------------------------------------------------
 
@@ -40,7 +46,9 @@ class Upstream(GatewayTest):
         self.assertEqual(status, 200, body)
         self.assertEqual((headers["x-moongate-attempts"], headers["x-moongate-provider"]), ("2", "openai"))
         first, second = self.gateway.request_rows(headers["x-request-id"], 2)
-        self.assertEqual((first["attempt"], first["final"], first["outcome"]), (1, 0, "error" if model != "sluggish" else "timeout"))
+        self.assertEqual(
+            (first["attempt"], first["final"], first["outcome"]), (1, 0, "error" if model != "sluggish" else "timeout")
+        )
         self.assertEqual((second["attempt"], second["final"], second["outcome"]), (2, 1, "ok"))
         self.assertGreater(second["cost_nano_usd"], 0)
         return first, second
@@ -84,10 +92,18 @@ class Upstream(GatewayTest):
     # ---- one target that misbehaves -----------------------------------------------------------------------------
 
     def test_statuses(self):
-        for model, status, code in (("status:500", 502, "upstream_error"), ("status:503", 503, "overloaded"), ("rate:4", 429, "rate_limit_exceeded"),
-                                    ("quota", 502, "upstream_refused"), ("status:401", 502, "upstream_refused"), ("truncated", 502, "upstream_error"),
-                                    ("rubbish", 502, "upstream_error"), ("not-http", 502, "upstream_error"), ("reset-before", 502, "upstream_error"),
-                                    ("large:9000", 502, "upstream_error")):
+        for model, status, code in (
+            ("status:500", 502, "upstream_error"),
+            ("status:503", 503, "overloaded"),
+            ("rate:4", 429, "rate_limit_exceeded"),
+            ("quota", 502, "upstream_refused"),
+            ("status:401", 502, "upstream_refused"),
+            ("truncated", 502, "upstream_error"),
+            ("rubbish", 502, "upstream_error"),
+            ("not-http", 502, "upstream_error"),
+            ("reset-before", 502, "upstream_error"),
+            ("large:9000", 502, "upstream_error"),
+        ):
             with self.subTest(model):
                 got, headers, body = self.gateway.chat("openai/" + model)
                 self.assertEqual((got, json.loads(body)["error"]["code"]), (status, code), body)
@@ -130,7 +146,11 @@ class Upstream(GatewayTest):
     # ---- clients that leave -------------------------------------------------------------------------------------
 
     def ask(self, wire, behavior):
-        body = {"model": "openai/gpt-4o-mini", "stream": True, "messages": [{"role": "user", "content": "!" + behavior}]}
+        body = {
+            "model": "openai/gpt-4o-mini",
+            "stream": True,
+            "messages": [{"role": "user", "content": "!" + behavior}],
+        }
         wire.send(post("/v1/chat/completions", json.dumps(body).encode(), KEY))
         return wire.head()[1]
 
@@ -154,6 +174,7 @@ class Upstream(GatewayTest):
 
     def test_client_that_does_not_read(self):
         """An endless stream to a client that takes nothing is held back, not gathered in memory."""
+
         def memory():
             with open("/proc/%d/statm" % self.gateway.process.pid) as pages:
                 return int(pages.read().split()[1]) * 4096

@@ -4,6 +4,7 @@ Run as `vendor.py [RECORDINGS]`. With recordings it answers a request that was r
 model's name may ask for a behavior (see behaviors.py); else the answer is made after OpenAI's specification from
 tests/fixtures/openai. Control routes: GET /control/log, POST /control/clear, GET /control/open.
 """
+
 import asyncio
 import base64
 import itertools
@@ -26,8 +27,14 @@ class Call:
     def __init__(self, vendor, reader, writer, method, path, headers, body, number):
         self.vendor, self.reader, self.writer = vendor, reader, writer
         self.method, self.path, self.headers, self.body = method, path, headers, body
-        self.entry = {"method": method, "path": path, "headers": headers, "ended": "open", "at": time.time(),
-                      "body": base64.b64encode(body).decode()}
+        self.entry = {
+            "method": method,
+            "path": path,
+            "headers": headers,
+            "ended": "open",
+            "at": time.time(),
+            "body": base64.b64encode(body).decode(),
+        }
         self.number = number
         self.keep = True
         try:
@@ -58,8 +65,12 @@ class Call:
         await self.writer.drain()
 
     def start_stream(self, headers=None):
-        self.head(200, dict({"content-type": "text/event-stream; charset=utf-8", "transfer-encoding": "chunked"},
-                            **(headers or {})))
+        self.head(
+            200,
+            dict(
+                {"content-type": "text/event-stream; charset=utf-8", "transfer-encoding": "chunked"}, **(headers or {})
+            ),
+        )
 
     async def piece(self, data):
         if data:
@@ -76,7 +87,7 @@ class Call:
         for size in itertools.cycle(CUTS):
             if at >= len(body):
                 break
-            await self.piece(body[at:at + size])
+            await self.piece(body[at : at + size])
             at += size
             if delay:
                 await asyncio.sleep(delay)

@@ -1,4 +1,5 @@
 """Raw HTTP/1.1 over a socket, for what no client library would send, and to see what really comes back."""
+
 import socket
 import ssl
 import time
@@ -87,6 +88,12 @@ class Wire:
 
 def post(path, body, key, headers=()):
     """A well-formed request as bytes."""
-    lines = ["POST %s HTTP/1.1" % path, "host: gateway", "authorization: Bearer " + key, "content-type: application/json",
-             "content-length: %d" % len(body), *headers]
+    lines = [
+        "POST %s HTTP/1.1" % path,
+        "host: gateway",
+        "authorization: Bearer " + key,
+        "content-type: application/json",
+        "content-length: %d" % len(body),
+        *headers,
+    ]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body

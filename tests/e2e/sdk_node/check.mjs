@@ -1,5 +1,5 @@
-// The official OpenAI SDK for Node against a gateway: BASE_URL, KEY and SLOW_KEY come from the environment. Prints a line a
-// check; exits 1 if one failed.
+// The official OpenAI SDK for Node against a gateway: BASE_URL, KEY and SLOW_KEY come from the environment. Prints a
+// line a check; exits 1 if one failed.
 import assert from "node:assert/strict";
 import OpenAI from "openai";
 
