@@ -19,9 +19,15 @@ local policy = {
 -- Failures that another attempt may mend. Bad requests and refusals are answers.
 local RETRY_ON = { 429, 500, "timeout", "reset", "overloaded" }
 
+local patterns = {}   -- by glob; as many as the settings hold
+
 local function matches(glob, name)
-  local pattern = glob:gsub("[^%w*]", "%%%0"):gsub("%*", ".*")
-  return name:find("^" .. pattern .. "$") ~= nil
+  local pattern = patterns[glob]
+  if not pattern then
+    pattern = "^" .. glob:gsub("[^%w*]", "%%%0"):gsub("%*", ".*") .. "$"
+    patterns[glob] = pattern
+  end
+  return name:find(pattern) ~= nil
 end
 
 local function find(map, model)

@@ -41,15 +41,15 @@ static void out_write(void *ctx, mg_str bytes) {
 }
 
 /* What of the client's headers travels on; everything else stays here. */
-static const char *const passed_on[] = {"openai-beta", "traceparent", "tracestate"};
+static const mg_str passed_on[] = {MG_STR_INIT("openai-beta"), MG_STR_INIT("traceparent"), MG_STR_INIT("tracestate")};
 
 static void add_own_headers(mg_attempt *a) {
     mg_request *r = a->r;
     static const mg_str agent = {"moongate/" MOONGATE_VERSION, sizeof("moongate/" MOONGATE_VERSION) - 1};
     a->headers[a->n_headers++] = (mg_header){MG_STR("user-agent"), agent};
     for (size_t i = 0; i < sizeof passed_on / sizeof passed_on[0]; i++) {
-        mg_str v = mg_exchange_header(r->x, mg_str_of(passed_on[i]));
-        if (v.p && a->n_headers < MG_ATTEMPT_HEADERS) a->headers[a->n_headers++] = (mg_header){mg_str_of(passed_on[i]), v};
+        mg_str v = mg_exchange_header(r->x, passed_on[i]);
+        if (v.p && a->n_headers < MG_ATTEMPT_HEADERS) a->headers[a->n_headers++] = (mg_header){passed_on[i], v};
     }
     for (size_t i = 0; i < r->n_extra_headers && a->n_headers < MG_ATTEMPT_HEADERS; i++) a->headers[a->n_headers++] = r->extra_headers[i];
 }
@@ -78,9 +78,9 @@ static mg_status encode(mg_attempt *a, mg_error *error) {
 
 /* ---- what comes back ---------------------------------------------------------------------------------------------------- */
 
-static mg_str find_header(const mg_header *h, size_t n, const char *name) {
+static mg_str find_header(const mg_header *h, size_t n, mg_str name) {
     for (size_t i = 0; i < n; i++)
-        if (mg_str_is(h[i].name, name)) return h[i].value;
+        if (mg_str_eq(h[i].name, name)) return h[i].value;
     return (mg_str){0};
 }
 
@@ -95,9 +95,9 @@ static void on_head(void *arg, int status, const mg_header *h, size_t n) {
     mg_attempt *a = arg;
     bool ok = status >= 200 && status < 300;
     a->status = status;
-    a->request_id = mg_arena_dup(a->r->arena, find_header(h, n, "x-request-id"));
+    a->request_id = mg_arena_dup(a->r->arena, find_header(h, n, MG_STR("x-request-id")));
     if (!ok) keep_headers(a, h, n);
-    mg_str type = find_header(h, n, "content-type");
+    mg_str type = find_header(h, n, MG_STR("content-type"));
     a->event_stream = ok && a->r->stream && type.n >= 17 && strncasecmp(type.p, "text/event-stream", 17) == 0;
     if (a->event_stream) {
         mg_sse_init(&a->sse, MG_EVENT_MAX);
@@ -105,7 +105,7 @@ static void on_head(void *arg, int status, const mg_header *h, size_t n) {
     }
     int64_t length = 0;
     a->in.max = a->r->operation == MG_OP_EMBEDDINGS ? MG_EMBEDDINGS_MAX : MG_ANSWER_MAX;
-    if (mg_str_int(find_header(h, n, "content-length"), &length) && length > 0 && length < (1 << 20))
+    if (mg_str_int(find_header(h, n, MG_STR("content-length")), &length) && length > 0 && length < (1 << 20))
         mg_buf_reserve(&a->in, (size_t)length + MG_JSON_PADDING); /* the hot path: one allocation, no growing */
 }
 
