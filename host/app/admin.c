@@ -12,7 +12,8 @@ struct mg_admin {
 };
 
 static void reply(mg_exchange *x, int status, mg_str type, mg_buf *body) {
-    const mg_header h[] = {{MG_STR("content-type"), type}, {MG_STR("cache-control"), MG_STR("no-store")},
+    const mg_header h[] = {{MG_STR("content-type"), type},
+                           {MG_STR("cache-control"), MG_STR("no-store")},
                            {MG_STR("x-content-type-options"), MG_STR("nosniff")}};
     mg_exchange_reply(x, status, h, 3, mg_buf_view(body));
     mg_buf_finish(body);
@@ -26,7 +27,7 @@ static void reply_error(mg_exchange *x, int status, const char *code, const char
     reply_json(x, status, &b);
 }
 
-/* ---- routes ------------------------------------------------------------------------------------------------------------------- */
+/* ---- routes ------------------------------------------------------------------------------------------------------ */
 
 static void healthz(mg_admin *a, mg_exchange *x) {
     (void)a;
@@ -39,8 +40,9 @@ static void readyz(mg_admin *a, mg_exchange *x) {
     mg_spool_status s;
     mg_buf b = {0};
     mg_spool_status_get(a->o.gateway->spool, &s);
-    mg_buf_printf(&b, "{\"ready\":%s,\"draining\":%s,\"ledger\":%s,\"spool_waiting\":%llu}", a->draining ? "false" : "true",
-                  a->draining ? "true" : "false", s.ledger_ok ? "\"ok\"" : "\"away: usage waits in the spool\"", (unsigned long long)s.waiting);
+    mg_buf_printf(&b, "{\"ready\":%s,\"draining\":%s,\"ledger\":%s,\"spool_waiting\":%llu}",
+                  a->draining ? "false" : "true", a->draining ? "true" : "false",
+                  s.ledger_ok ? "\"ok\"" : "\"away: usage waits in the spool\"", (unsigned long long)s.waiting);
     reply_json(x, a->draining ? 503 : 200, &b);
 }
 
@@ -95,7 +97,7 @@ static const route routes[] = {
     {"POST", "/admin/v1/policies/reload", true, policies_reload},
 };
 
-/* ---- who may ask -------------------------------------------------------------------------------------------------------------- */
+/* ---- who may ask ------------------------------------------------------------------------------------------------- */
 
 static mg_str host_name(mg_str host) {
     if (host.n && host.p[0] == '[') return mg_str_from(host.p, mg_str_find(host, ']') + 1);
@@ -109,7 +111,9 @@ static bool host_ok(const mg_admin *a, mg_exchange *x) {
     bool literal = host.n > 0;
     for (size_t i = 0; i < host.n; i++)
         if (!strchr("0123456789.:[]abcdefABCDEF", host.p[i])) literal = false;
-    if (!literal && !mg_str_ieq(host, MG_STR("localhost")) && !mg_str_starts(mg_listener_address(a->o.listener), MG_STR("unix:"))) return false;
+    if (!literal && !mg_str_ieq(host, MG_STR("localhost")) &&
+        !mg_str_starts(mg_listener_address(a->o.listener), MG_STR("unix:")))
+        return false;
     if (!origin.n) return true;
     size_t slashes = 0;
     while (slashes + 2 < origin.n && memcmp(origin.p + slashes, "://", 3) != 0) slashes++;
@@ -126,7 +130,8 @@ static void on_request(void *ctx, mg_exchange *x) {
     mg_admin *a = ctx;
     bool path_known = false;
     if (!host_ok(a, x)) {
-        reply_error(x, 403, "host_not_allowed", "The admin plane answers to addresses and 'localhost' only, and to pages of its own.");
+        reply_error(x, 403, "host_not_allowed",
+                    "The admin plane answers to addresses and 'localhost' only, and to pages of its own.");
         return;
     }
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
@@ -135,12 +140,19 @@ static void on_request(void *ctx, mg_exchange *x) {
         path_known = true;
         if (!mg_str_is(x->method, ro->method)) continue;
         if (ro->guarded && !token_ok(a, x))
-            reply_error(x, 401, "invalid_token", "Send the admin token as 'Authorization: Bearer …': it stands in data_dir/admin-token unless admin.token is configured.");
-        else ro->serve(a, x);
+            reply_error(x, 401, "invalid_token",
+                        "Send the admin token as 'Authorization: Bearer …': it stands in data_dir/admin-token unless "
+                        "admin.token is configured.");
+        else
+            ro->serve(a, x);
         return;
     }
-    if (path_known) reply_error(x, 405, "method_not_allowed", "This route does not take that method.");
-    else reply_error(x, 404, "unknown_route", "There is no such route. There are /healthz, /readyz, /metrics, /admin/v1/policies, /admin/v1/policies/reload.");
+    if (path_known)
+        reply_error(x, 405, "method_not_allowed", "This route does not take that method.");
+    else
+        reply_error(x, 404, "unknown_route",
+                    "There is no such route. There are /healthz, /readyz, /metrics, /admin/v1/policies, "
+                    "/admin/v1/policies/reload.");
 }
 
 static void on_gone(void *ctx, mg_exchange *x) { (void)ctx, (void)x; }

@@ -12,9 +12,10 @@ typedef struct mg_admin_options {
     mg_reloader *reloader;
     mg_workers *workers;
     mg_listener *listener; /* attached as worker 0 */
-    void *tls;             /* SSL_CTX or NULL */
-    mg_str token;          /* bearer token of /admin/v1; borrowed */
-    void (*reload)(void *arg); /* configuration and policies anew, as SIGHUP does; sets off the answer of POST …/reload */
+    void *tls; /* SSL_CTX or NULL */
+    mg_str token; /* bearer token of /admin/v1; borrowed */
+    void (*reload)(
+        void *arg); /* configuration and policies anew, as SIGHUP does; sets off the answer of POST …/reload */
     void *arg;
 } mg_admin_options;
 

@@ -6,25 +6,28 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const mg_option key_add_options[] = {{"--org", "ORG", "organization that the key belongs to"},
-                                            {"--name", "NAME", "what people call it"},
-                                            {"--team", "TEAM", "team that its spend counts for"},
-                                            {"--user", "USER", "user that it stands for"},
-                                            {"--acts-for", "'*'", "may name any organization per request in x-moongate-org"},
-                                            {"--expires", "DATE", "last moment, as 2027-01-31 or 2027-01-31T12:00:00Z"},
-                                            {NULL, NULL, NULL}};
+static const mg_option key_add_options[] = {
+    {"--org", "ORG", "organization that the key belongs to"},
+    {"--name", "NAME", "what people call it"},
+    {"--team", "TEAM", "team that its spend counts for"},
+    {"--user", "USER", "user that it stands for"},
+    {"--acts-for", "'*'", "may name any organization per request in x-moongate-org"},
+    {"--expires", "DATE", "last moment, as 2027-01-31 or 2027-01-31T12:00:00Z"},
+    {NULL, NULL, NULL}};
 static const mg_option key_list_options[] = {{"--org", "ORG", "only this organization's"}, {NULL, NULL, NULL}};
 static const mg_option org_add_options[] = {{"--name", "NAME", "what people call it"}, {NULL, NULL, NULL}};
-static const mg_option report_options[] = {{"--from", "DATE", "first day (UTC); default: the first of this month"},
-                                           {"--to", "DATE", "day after the last (UTC); default: tomorrow"},
-                                           {"--org", "ORG", "only this organization"},
-                                           {"--by", "WHAT", "org, model, provider, key, user, team or day; default org"},
-                                           {"--format", "FORMAT", "table, csv or json; default table"},
-                                           {NULL, NULL, NULL}};
+static const mg_option report_options[] = {
+    {"--from", "DATE", "first day (UTC); default: the first of this month"},
+    {"--to", "DATE", "day after the last (UTC); default: tomorrow"},
+    {"--org", "ORG", "only this organization"},
+    {"--by", "WHAT", "org, model, provider, key, user, team or day; default org"},
+    {"--format", "FORMAT", "table, csv or json; default table"},
+    {NULL, NULL, NULL}};
 static const mg_option migrate_options[] = {{"--dry-run", NULL, "only says what it would do"},
                                             {"--status", NULL, "lists the migrations, applied or not"},
                                             {NULL, NULL, NULL}};
-static const mg_option manual_options[] = {{"--stubs", NULL, "editor stubs (LuaLS annotations) instead of the manual"}, {NULL, NULL, NULL}};
+static const mg_option manual_options[] = {{"--stubs", NULL, "editor stubs (LuaLS annotations) instead of the manual"},
+                                           {NULL, NULL, NULL}};
 static const mg_option tokens_options[] = {{"--model", "MODEL", "whose tokens"}, {NULL, NULL, NULL}};
 static const mg_option price_options[] = {{"--input", "N", "input tokens, cached ones included"},
                                           {"--cached", "N", "of them read from the vendor's cache"},
@@ -33,8 +36,10 @@ static const mg_option price_options[] = {{"--input", "N", "input tokens, cached
 
 static const mg_verb verbs[] = {
     {"serve", "[-c FILE]", "runs the gateway", true, mg_verb_serve, NULL},
-    {"check", "[-c FILE]", "loads configuration, plugins and policies, reports faults, starts nothing", true, mg_verb_check, NULL},
-    {"migrate", "[--dry-run] [--status]", "brings the ledger's schema up to date", true, mg_verb_migrate, migrate_options},
+    {"check", "[-c FILE]", "loads configuration, plugins and policies, reports faults, starts nothing", true,
+     mg_verb_check, NULL},
+    {"migrate", "[--dry-run] [--status]", "brings the ledger's schema up to date", true, mg_verb_migrate,
+     migrate_options},
     {"org add", "ORG", "adds an organization to the ledger", true, mg_verb_org_add, org_add_options},
     {"org list", "", "lists organizations", true, mg_verb_org_list, NULL},
     {"key add", "--org ORG", "makes a virtual key and prints it once", true, mg_verb_key_add, key_add_options},
@@ -43,10 +48,12 @@ static const mg_verb verbs[] = {
     {"request show", "ID", "one request end to end: attempts, decisions, cost", true, mg_verb_request_show, NULL},
     {"report", "cost|models", "what was used and what it cost", true, mg_verb_report, report_options},
     {"policy test", "[DIR]", "runs the policies' specs on the real runtime", true, mg_verb_policy_test, NULL},
-    {"policy manual", "[--stubs]", "prints the policy manual's reference part", false, mg_verb_policy_manual, manual_options},
+    {"policy manual", "[--stubs]", "prints the policy manual's reference part", false, mg_verb_policy_manual,
+     manual_options},
     {"scan", "", "JSON lines {\"text\"} in, detected spans out", true, mg_verb_scan, NULL},
     {"tokens", "--model M", "JSON lines {\"text\"} in, token counts out", false, mg_verb_tokens, tokens_options},
-    {"price", "MODEL [--input N --cached N --output N]", "what the price table says, and what a call would cost", true, mg_verb_price, price_options},
+    {"price", "MODEL [--input N --cached N --output N]", "what the price table says, and what a call would cost", true,
+     mg_verb_price, price_options},
 };
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
 
@@ -66,27 +73,31 @@ const char *mg_verb_option(const mg_verb_context *v, const char *name) {
     return NULL;
 }
 
-/* ---- help ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- help -------------------------------------------------------------------------------------------------------- */
 
 static void print_usage(FILE *out) {
-    fputs("moongate " MOONGATE_VERSION " - a gateway for large language models\n\nusage: moongate VERB [ARGUMENTS]\n\n", out);
+    fputs("moongate " MOONGATE_VERSION " - a gateway for large language models\n\nusage: moongate VERB [ARGUMENTS]\n\n",
+          out);
     for (size_t i = 0; i < VERBS; i++) fprintf(out, "  %-14s %s\n", verbs[i].name, verbs[i].summary);
     fputs("\n'moongate VERB --help' says more about one. With -c FILE verbs use that configuration;\n"
-          "without it moongate.lua in this folder, else built-in defaults.\n", out);
+          "without it moongate.lua in this folder, else built-in defaults.\n",
+          out);
 }
 
 static void print_verb(const mg_verb *verb) {
     printf("usage: moongate %s %s\n\n%s\n\n", verb->name, verb->arguments, verb->summary);
     for (size_t i = 0; verb->options && verb->options[i].name; i++) {
         char left[64];
-        snprintf(left, sizeof left, "%s %s", verb->options[i].name, verb->options[i].value ? verb->options[i].value : "");
+        snprintf(left, sizeof left, "%s %s", verb->options[i].name,
+                 verb->options[i].value ? verb->options[i].value : "");
         printf("  %-20s %s\n", left, verb->options[i].doc);
     }
-    if (verb->needs_config) printf("  %-20s %s\n", "-c FILE", "configuration; default moongate.lua here, else built-in defaults");
+    if (verb->needs_config)
+        printf("  %-20s %s\n", "-c FILE", "configuration; default moongate.lua here, else built-in defaults");
     printf("  %-20s %s\n  %-20s %s\n", "--json", "JSON instead of a table", "--help", "this text");
 }
 
-/* ---- the command line ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the command line -------------------------------------------------------------------------------------------- */
 
 /* "key add" before "key": *used is the number of words. */
 static const mg_verb *find_verb(int argc, char **argv, int *used) {
@@ -114,9 +125,11 @@ static int unknown_verb(const char *word) {
         if (d < best) best = d, nearest = &verbs[i];
     }
     bool group = nearest && best == 0; /* "key" without "add" */
-    return mg_verb_fail(2, group ? "'%s' needs a second word, as in 'moongate %s'; 'moongate --help' lists all" :
-                        nearest ? "there is no verb '%s'; did you mean '%s'? 'moongate --help' lists all" :
-                                  "there is no verb '%s'; 'moongate --help' lists all", word, nearest ? nearest->name : "");
+    return mg_verb_fail(2,
+                        group     ? "'%s' needs a second word, as in 'moongate %s'; 'moongate --help' lists all"
+                        : nearest ? "there is no verb '%s'; did you mean '%s'? 'moongate --help' lists all"
+                                  : "there is no verb '%s'; 'moongate --help' lists all",
+                        word, nearest ? nearest->name : "");
 }
 
 static int take_option(mg_verb_context *v, int argc, char **argv, int *i) {
@@ -126,13 +139,18 @@ static int take_option(mg_verb_context *v, int argc, char **argv, int *i) {
     for (size_t k = 0; v->verb->options && v->verb->options[k].name; k++) {
         const mg_option *o = &v->verb->options[k];
         if (strlen(o->name) != length || strncmp(o->name, word, length) != 0) continue;
-        if (!o->value) v->values[k] = "";
-        else if (equals) v->values[k] = equals + 1;
-        else if (*i + 1 < argc) v->values[k] = argv[++*i];
-        else return mg_verb_fail(2, "%s takes a value: %s", o->name, o->value);
+        if (!o->value)
+            v->values[k] = "";
+        else if (equals)
+            v->values[k] = equals + 1;
+        else if (*i + 1 < argc)
+            v->values[k] = argv[++*i];
+        else
+            return mg_verb_fail(2, "%s takes a value: %s", o->name, o->value);
         return 0;
     }
-    return mg_verb_fail(2, "'%s' has no option '%s'; 'moongate %s --help' lists them", v->verb->name, word, v->verb->name);
+    return mg_verb_fail(2, "'%s' has no option '%s'; 'moongate %s --help' lists them", v->verb->name, word,
+                        v->verb->name);
 }
 
 static int parse(mg_verb_context *v, int argc, char **argv, int first) {
@@ -160,13 +178,15 @@ static bool asks_help(int argc, char **argv) {
     return false;
 }
 
-/* ---- running --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- running ----------------------------------------------------------------------------------------------------- */
 
 static void print_fault(void *arg, const mg_config_fault *f) {
     size_t *n = arg;
     (*n)++;
-    if (f->line) fprintf(stderr, "%.*s:%d: %.*s\n", MG_STR_ARG(f->file), f->line, MG_STR_ARG(f->message));
-    else fprintf(stderr, "%.*s%s%.*s\n", MG_STR_ARG(f->file), f->file.n ? ": " : "", MG_STR_ARG(f->message));
+    if (f->line)
+        fprintf(stderr, "%.*s:%d: %.*s\n", MG_STR_ARG(f->file), f->line, MG_STR_ARG(f->message));
+    else
+        fprintf(stderr, "%.*s%s%.*s\n", MG_STR_ARG(f->file), f->file.n ? ": " : "", MG_STR_ARG(f->message));
 }
 
 static int load(mg_verb_context *v) {

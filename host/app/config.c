@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* ---- faults and notes ------------------------------------------------------------------------------------------- */
+/* ---- faults and notes -------------------------------------------------------------------------------------------- */
 
 typedef struct fault_list {
     mg_arena *arena;
@@ -49,7 +49,7 @@ static void tell(const fault_list *l, mg_config_faults fault, void *arg) {
     for (size_t i = 0; i < l->n && fault; i++) fault(arg, &l->v[i]);
 }
 
-/* ---- what the table of settings leaves to this file ------------------------------------------------------------- */
+/* ---- what the table of settings leaves to this file -------------------------------------------------------------- */
 
 static void read_log_level(const mg_json *root, mg_config *c) {
     static const char *const names[] = {"debug", "info", "warn", "error"};
@@ -129,7 +129,7 @@ static mg_str plugin_folder(mg_arena *arena, const mg_json *given) {
     return mg_config_beside(arena, self, mg_str_of(places[0]));
 }
 
-/* ---- loading ---------------------------------------------------------------------------------------------------- */
+/* ---- loading ----------------------------------------------------------------------------------------------------- */
 
 /* Organizations are read twice: here for their faults, and by the snapshot for itself. */
 static void check_organizations(const mg_json *table, mg_config_report *r) {

@@ -85,7 +85,7 @@ void mg_config_limits_read(const mg_json *v, mg_str shown, mg_arena *arena, mg_c
     }
 }
 
-/* ---- budgets ---------------------------------------------------------------------------------------------------- */
+/* ---- budgets ----------------------------------------------------------------------------------------------------- */
 
 static void read_alerts(const mg_json *v, mg_str shown, mg_config_report *r, mg_budget *out) {
     enum { ROOM = sizeof out->alert_at / sizeof out->alert_at[0] };

@@ -10,7 +10,7 @@ typedef struct reading {
     const mg_snapshot *s; /* NULL: forms only */
 } reading;
 
-/* ---- providers -------------------------------------------------------------------------------------------------- */
+/* ---- providers --------------------------------------------------------------------------------------------------- */
 
 /* A bare name goes where a request for it would go: to the provider whose own name is the price table's vendor, else to
  * the first whose plugin's is. */
@@ -69,7 +69,7 @@ static void resolve(const reading *g, const mg_json *at, mg_str shown, mg_target
     }
 }
 
-/* ---- targets ---------------------------------------------------------------------------------------------------- */
+/* ---- targets ----------------------------------------------------------------------------------------------------- */
 
 static void read_name(const reading *g, const mg_json *v, const mg_json *name, mg_str shown, mg_target *t) {
     size_t slash = mg_str_find(mg_json_text(name), '/');
@@ -105,7 +105,7 @@ static void read_target(const reading *g, const mg_json *v, mg_str shown, bool *
     *weighted = *weighted || weight;
 }
 
-/* ---- models ----------------------------------------------------------------------------------------------------- */
+/* ---- models ------------------------------------------------------------------------------------------------------ */
 
 static void read_strategy(const reading *g, const mg_json *v, mg_str shown, bool weighted, mg_model *m) {
     static const char *const names[] = {"order", "weighted", "latency", "cost"};

@@ -40,7 +40,7 @@ const mg_plugin *mg_config_use_plugin(const mg_config_use *u, mg_plugin_kind kin
     return NULL;
 }
 
-/* ---- settings --------------------------------------------------------------------------------------------------- */
+/* ---- settings ---------------------------------------------------------------------------------------------------- */
 
 static bool type_fits(mg_setting_type t, const mg_json *v) {
     switch (t) {

@@ -14,7 +14,7 @@ typedef struct reading {
     mg_config_orgs *out;
 } reading;
 
-/* ---- the set of keys -------------------------------------------------------------------------------------------- */
+/* ---- the set of keys --------------------------------------------------------------------------------------------- */
 
 static size_t slot_of(const mg_config_orgs *o, const uint8_t sha256[32]) {
     uint64_t h;
@@ -35,7 +35,7 @@ void mg_config_key_add(mg_config_orgs *o) {
     o->n_keys++;
 }
 
-/* ---- parts ------------------------------------------------------------------------------------------------------ */
+/* ---- parts ------------------------------------------------------------------------------------------------------- */
 
 static mg_str *copy_strings(const mg_json *v, mg_arena *arena, size_t *n) {
     mg_str *out = mg_arena_alloc(arena, ((v ? v->count : 0) + 1) * sizeof *out);
@@ -105,7 +105,7 @@ static const mg_json *read_settings(const mg_json *v, mg_str shown, reading *g) 
     return mg_config_copy(g->arena, v);
 }
 
-/* ---- keys ------------------------------------------------------------------------------------------------------- */
+/* ---- keys -------------------------------------------------------------------------------------------------------- */
 
 static void add_key(const mg_json *at, mg_str secret, mg_virtual_key k, mg_str shown, reading *g) {
     char hex[65];
@@ -188,7 +188,7 @@ static void read_keys(const mg_json *v, const mg_org *org, mg_str shown, reading
                  mg_arena_printf(g->r->arena, MG_STR_FMT "[" MG_STR_FMT "]", MG_STR_ARG(shown), MG_STR_ARG(e->key)), g);
 }
 
-/* ---- organizations ---------------------------------------------------------------------------------------------- */
+/* ---- organizations ----------------------------------------------------------------------------------------------- */
 
 static mg_str below(reading *g, mg_str shown, const char *name) {
     return mg_arena_printf(g->r->arena, MG_STR_FMT ".%s", MG_STR_ARG(shown), name);

@@ -19,7 +19,7 @@ typedef struct scanner {
     mg_outline_entry **tail; /* of the statements */
 } scanner;
 
-/* ---- tokens ----------------------------------------------------------------------------------------------------- */
+/* ---- tokens ------------------------------------------------------------------------------------------------------ */
 
 static bool is_name_byte(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || (c & 0x80);
@@ -138,7 +138,7 @@ static void advance(scanner *s) {
 static bool is_sign(const token *t, char c) { return t->kind == TOKEN_SIGN && t->sign == c; }
 static bool is_name(const token *t, const char *name) { return t->kind == TOKEN_NAME && mg_str_is(t->text, name); }
 
-/* ---- values ----------------------------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------------------------------ */
 
 static mg_outline_value scan_table(scanner *s, int depth);
 
@@ -216,7 +216,7 @@ static mg_outline_value scan_table(scanner *s, int depth) {
     return v;
 }
 
-/* ---- statements ------------------------------------------------------------------------------------------------- */
+/* ---- statements -------------------------------------------------------------------------------------------------- */
 
 static void add_statement(scanner *s, mg_str path, int line) {
     mg_outline_entry *e = MG_ARENA_NEW(s->arena, mg_outline_entry);

@@ -18,7 +18,7 @@ enum { LOOK_EVERY = 100 }; /* instructions: one of them may copy as much as the 
 static const char registry_key; /* its address stands for the run, the table of settings follows */
 static const char settings_key;
 
-/* ---- files ------------------------------------------------------------------------------------------------------ */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
 bool mg_config_read(mg_arena *arena, mg_str path, size_t max, mg_str *text, const char **fault) {
     struct stat st;
@@ -58,7 +58,7 @@ static void watch(mg_config_run *run, mg_str path) {
     if (run->n_watched < sizeof run->watched / sizeof run->watched[0]) run->watched[run->n_watched++] = path;
 }
 
-/* ---- limits ----------------------------------------------------------------------------------------------------- */
+/* ---- limits ------------------------------------------------------------------------------------------------------ */
 
 static void *allocate(void *ud, void *p, size_t old, size_t n) {
     mg_config_run *run = ud;
@@ -99,7 +99,7 @@ static void look(lua_State *L, lua_Debug *ar) {
         raise_here(L, "the configuration runs too long: is there a loop without an end?");
 }
 
-/* ---- where the program is --------------------------------------------------------------------------------------- */
+/* ---- where the program is ---------------------------------------------------------------------------------------- */
 
 /* File and line of the Lua function that called; chunk 0 and line 0 if there is none. */
 static int caller(lua_State *L, size_t *chunk) {
@@ -135,7 +135,7 @@ static void report_raised(mg_config_run *run, lua_State *L) {
         report_error(run, text ? text : "the configuration failed");
 }
 
-/* ---- the functions of a configuration --------------------------------------------------------------------------- */
+/* ---- the functions of a configuration ---------------------------------------------------------------------------- */
 
 static mg_str string_argument(lua_State *L, const char *function) {
     size_t n;
@@ -218,7 +218,7 @@ static int lua_include(lua_State *L) {
     return 1;
 }
 
-/* ---- globals ---------------------------------------------------------------------------------------------------- */
+/* ---- globals ----------------------------------------------------------------------------------------------------- */
 
 /* A global is read: a setting that was assigned before (upvalue 1), or one of the functions (upvalue 2). */
 static int lua_read(lua_State *L) {
@@ -280,7 +280,7 @@ static void push_environment(lua_State *L) {
     lua_settop(L, environment);
 }
 
-/* ---- running ---------------------------------------------------------------------------------------------------- */
+/* ---- running ----------------------------------------------------------------------------------------------------- */
 
 typedef struct job {
     mg_config_run *run;

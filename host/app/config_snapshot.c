@@ -15,7 +15,7 @@ typedef struct building {
     mg_config_report r;
 } building;
 
-/* ---- uses of plugins -------------------------------------------------------------------------------------------- */
+/* ---- uses of plugins --------------------------------------------------------------------------------------------- */
 
 static mg_use *reusable(mg_use *u, const mg_plugin *plugin, const mg_setting_values *values) {
     return u && mg_use_plugin(u) == plugin && mg_setting_values_equal(mg_use_values(u), values) ? u : NULL;
@@ -53,7 +53,7 @@ static mg_use *open_use(const mg_config_use *u, mg_plugin_kind kind, building *b
     return values ? open_values(u, plugin, values, b, &b->r) : NULL;
 }
 
-/* ---- providers -------------------------------------------------------------------------------------------------- */
+/* ---- providers --------------------------------------------------------------------------------------------------- */
 
 static mg_str first_string(const mg_settings *view, const char *const *keys) {
     for (; *keys; keys++) {
@@ -109,7 +109,7 @@ static void add_providers(building *b) {
     }
 }
 
-/* ---- detectors -------------------------------------------------------------------------------------------------- */
+/* ---- detectors --------------------------------------------------------------------------------------------------- */
 
 static bool configured(const mg_config *c, const char *plugin) {
     for (size_t i = 0; i < c->n_detectors; i++)
@@ -134,7 +134,7 @@ static void add_detectors(building *b) {
     }
 }
 
-/* ---- the whole -------------------------------------------------------------------------------------------------- */
+/* ---- the whole --------------------------------------------------------------------------------------------------- */
 
 static void add_organizations(building *b, const mg_config_rows *rows) {
     mg_config_orgs orgs;

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-/* ---- reading ---------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 const mg_json *mg_config_element(const mg_json *table, size_t i) {
     bool array = mg_json_kind(table) == MG_JSON_ARRAY;
@@ -49,7 +49,7 @@ const char *mg_config_type(const mg_json *v) {
     }
 }
 
-/* ---- making ----------------------------------------------------------------------------------------------------- */
+/* ---- making ------------------------------------------------------------------------------------------------------ */
 
 mg_config_node *mg_config_node_new(mg_arena *arena, mg_json_type type, const mg_json *at) {
     mg_config_node *n = MG_ARENA_NEW(arena, mg_config_node);
@@ -117,7 +117,7 @@ bool mg_config_equal(const mg_json *a, const mg_json *b) {
     return !x && !y;
 }
 
-/* ---- reporting -------------------------------------------------------------------------------------------------- */
+/* ---- reporting --------------------------------------------------------------------------------------------------- */
 
 static mg_str format_text(mg_arena *arena, const char *format, va_list args) {
     char text[1024];
@@ -162,7 +162,7 @@ void mg_config_fault_line(mg_config_report *r, mg_str file, int line, const char
     send(r, r->fault, file, line, text);
 }
 
-/* ---- nearest words ---------------------------------------------------------------------------------------------- */
+/* ---- nearest words ----------------------------------------------------------------------------------------------- */
 
 void mg_config_nearest_offer(mg_config_nearest *n, mg_str candidate) {
     /* Three changes away is still a slip of the fingers, in a word that is longer than that. */

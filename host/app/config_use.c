@@ -26,7 +26,7 @@ const char *mg_config_implicit_env(mg_str provider) {
     return NULL;
 }
 
-/* ---- one use ---------------------------------------------------------------------------------------------------- */
+/* ---- one use ----------------------------------------------------------------------------------------------------- */
 
 static void set_place(mg_config_use *u, const mg_json *v) {
     u->file = mg_config_node_of(v)->file;
@@ -86,7 +86,7 @@ bool mg_config_use_equal(const mg_config_use *a, const mg_config_use *b) {
     return mg_str_eq(a->name, b->name) && mg_str_eq(a->plugin, b->plugin) && mg_config_equal(a->settings, b->settings);
 }
 
-/* ---- providers -------------------------------------------------------------------------------------------------- */
+/* ---- providers --------------------------------------------------------------------------------------------------- */
 
 static bool is_plugins(mg_str key) {
     static const char *const ours[] = {"timeouts", "limits", "ca_file", "api_keys"};

@@ -19,7 +19,7 @@ typedef struct builder {
 
 static mg_config_node *build(builder *b, int index, mg_str path, place at, int depth);
 
-/* ---- places ----------------------------------------------------------------------------------------------------- */
+/* ---- places ------------------------------------------------------------------------------------------------------ */
 
 /* Follows variables and includes to the table that they stand for. */
 static place resolve(const mg_config_run *run, place p) {
@@ -76,7 +76,7 @@ static place assignment_place(const mg_config_run *run, const mg_config_assignme
     return p;
 }
 
-/* ---- scalars ---------------------------------------------------------------------------------------------------- */
+/* ---- scalars ----------------------------------------------------------------------------------------------------- */
 
 static mg_config_node *new_node(builder *b, mg_json_type type, place at) {
     mg_config_node *n = mg_config_node_new(b->run->arena, type, NULL);
@@ -114,7 +114,7 @@ static mg_config_node *build_string(builder *b, int index, place at) {
     return node;
 }
 
-/* ---- tables ----------------------------------------------------------------------------------------------------- */
+/* ---- tables ------------------------------------------------------------------------------------------------------ */
 
 typedef struct members {
     mg_config_node **v;

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- rows --------------------------------------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 typedef struct reading {
     mg_config_rows *rows;
@@ -41,8 +41,9 @@ static bool org_row(void *arg, const mg_str *c, const mg_value *v, size_t n) {
     reading *r = arg;
     mg_config_rows *rows = r->rows;
     rows->orgs = grow(rows->arena, rows->orgs, rows->n_orgs, &r->cap, sizeof *rows->orgs);
-    rows->orgs[rows->n_orgs++] = (struct mg_config_org_row){text_of(rows->arena, c, v, n, "id"), text_of(rows->arena, c, v, n, "name"),
-                                                            text_of(rows->arena, c, v, n, "settings")};
+    rows->orgs[rows->n_orgs++] =
+        (struct mg_config_org_row){text_of(rows->arena, c, v, n, "id"), text_of(rows->arena, c, v, n, "name"),
+                                   text_of(rows->arena, c, v, n, "settings")};
     return true;
 }
 
@@ -52,11 +53,17 @@ static bool key_row(void *arg, const mg_str *c, const mg_value *v, size_t n) {
     mg_arena *a = rows->arena;
     rows->keys = grow(a, rows->keys, rows->n_keys, &r->cap, sizeof *rows->keys);
     mg_str org = text_of(a, c, v, n, "org_ref");
-    rows->keys[rows->n_keys++] = (struct mg_config_key_row){
-        .id = text_of(a, c, v, n, "id"), .org = org.n ? org : text_of(a, c, v, n, "org"), .sha256_hex = text_of(a, c, v, n, "sha256"),
-        .name = text_of(a, c, v, n, "name"), .team = text_of(a, c, v, n, "team"), .user = text_of(a, c, v, n, "user_ref"),
-        .tags = text_of(a, c, v, n, "tags"), .models = text_of(a, c, v, n, "models"), .acts_for = text_of(a, c, v, n, "acts_for"),
-        .expires_ms = integer_of(c, v, n, "expires_ms"), .revoked_ms = integer_of(c, v, n, "revoked_ms")};
+    rows->keys[rows->n_keys++] = (struct mg_config_key_row){.id = text_of(a, c, v, n, "id"),
+                                                            .org = org.n ? org : text_of(a, c, v, n, "org"),
+                                                            .sha256_hex = text_of(a, c, v, n, "sha256"),
+                                                            .name = text_of(a, c, v, n, "name"),
+                                                            .team = text_of(a, c, v, n, "team"),
+                                                            .user = text_of(a, c, v, n, "user_ref"),
+                                                            .tags = text_of(a, c, v, n, "tags"),
+                                                            .models = text_of(a, c, v, n, "models"),
+                                                            .acts_for = text_of(a, c, v, n, "acts_for"),
+                                                            .expires_ms = integer_of(c, v, n, "expires_ms"),
+                                                            .revoked_ms = integer_of(c, v, n, "revoked_ms")};
     return true;
 }
 
@@ -75,7 +82,7 @@ void mg_keep_rows_finish(mg_config_rows *rows) {
     *rows = (mg_config_rows){0};
 }
 
-/* ---- keys and organizations -------------------------------------------------------------------------------------------------------- */
+/* ---- keys and organizations -------------------------------------------------------------------------------------- */
 
 static bool no_row(void *arg, const mg_str *c, const mg_value *v, size_t n) {
     (void)arg, (void)c, (void)v, (void)n;
@@ -92,15 +99,19 @@ bool mg_keep_org_id_ok(mg_str id) {
     if (!id.n || id.n > 64) return false;
     for (size_t i = 0; i < id.n; i++) {
         char c = id.p[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-')) return false;
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+              c == '-'))
+            return false;
     }
     return true;
 }
 
 mg_status mg_keep_org_add(const mg_ledger *ops, void *self, mg_str id, mg_str name, mg_error *error) {
     if (!mg_keep_org_id_ok(id))
-        return mg_fail(error, 0, "org_id", "an organization's id has 1 to 64 letters, digits, '.', '_' or '-', not '%.*s'", MG_STR_ARG(id));
-    const mg_param p[] = {{"id", text_value(id)}, {"name", text_value(name.n ? name : id)}, {"settings", {.type = MG_VALUE_NULL}}};
+        return mg_fail(error, 0, "org_id",
+                       "an organization's id has 1 to 64 letters, digits, '.', '_' or '-', not '%.*s'", MG_STR_ARG(id));
+    const mg_param p[] = {
+        {"id", text_value(id)}, {"name", text_value(name.n ? name : id)}, {"settings", {.type = MG_VALUE_NULL}}};
     return ops->run(self, MG_STR("org.put"), p, 3, no_row, NULL, error);
 }
 
@@ -125,7 +136,8 @@ static void random_text(char *out) {
     base64url(bytes, out);
 }
 
-mg_status mg_keep_key_add(const mg_ledger *ops, void *self, const mg_keep_key *k, char text[MG_KEY_TEXT], char id[21], mg_error *error) {
+mg_status mg_keep_key_add(const mg_ledger *ops, void *self, const mg_keep_key *k, char text[MG_KEY_TEXT], char id[21],
+                          mg_error *error) {
     uint8_t sha[32];
     char hex[65];
     memcpy(text, "mg-", 3);
@@ -133,15 +145,22 @@ mg_status mg_keep_key_add(const mg_ledger *ops, void *self, const mg_keep_key *k
     mg_sha256(mg_str_of(text), sha);
     mg_hex(sha, 32, hex);
     snprintf(id, 21, "key_%.16s", hex);
-    const mg_param p[] = {{"id", text_value(mg_str_of(id))}, {"org", text_value(k->org)}, {"sha256", text_value(mg_str_of(hex))},
-                          {"name", text_value(k->name)}, {"team", text_value(k->team)}, {"user", text_value(k->user)},
-                          {"prefix", text_value(mg_str_from(text, 8))}, {"tags", {.type = MG_VALUE_NULL}}, {"models", {.type = MG_VALUE_NULL}},
-                          {"acts_for", text_value(k->acts_for)}, {"created_ms", int_value(mg_clock_unix_ms())},
+    const mg_param p[] = {{"id", text_value(mg_str_of(id))},
+                          {"org", text_value(k->org)},
+                          {"sha256", text_value(mg_str_of(hex))},
+                          {"name", text_value(k->name)},
+                          {"team", text_value(k->team)},
+                          {"user", text_value(k->user)},
+                          {"prefix", text_value(mg_str_from(text, 8))},
+                          {"tags", {.type = MG_VALUE_NULL}},
+                          {"models", {.type = MG_VALUE_NULL}},
+                          {"acts_for", text_value(k->acts_for)},
+                          {"created_ms", int_value(mg_clock_unix_ms())},
                           {"expires_ms", k->expires_ms ? int_value(k->expires_ms) : (mg_value){.type = MG_VALUE_NULL}}};
     return ops->run(self, MG_STR("key.put"), p, sizeof p / sizeof p[0], no_row, NULL, error);
 }
 
-/* ---- files of data_dir -------------------------------------------------------------------------------------------------------------------- */
+/* ---- files of data_dir ------------------------------------------------------------------------------------------- */
 
 mg_status mg_keep_dir(mg_str data_dir, mg_error *error) {
     char path[4096];
@@ -155,7 +174,8 @@ mg_status mg_keep_dir(mg_str data_dir, mg_error *error) {
         *s = '/';
     }
     if (mkdir(path, 0700) == 0 || errno == EEXIST) return MG_OK;
-    return mg_fail(error, 0, "data_dir", "can't make the folder %s: %s. Set data_dir to one that can be written.", path, strerror(errno));
+    return mg_fail(error, 0, "data_dir", "can't make the folder %s: %s. Set data_dir to one that can be written.", path,
+                   strerror(errno));
 }
 
 static bool join(char out[4096], mg_str dir, const char *name, const char *suffix) {
@@ -165,7 +185,8 @@ static bool join(char out[4096], mg_str dir, const char *name, const char *suffi
 
 mg_status mg_keep_write(mg_str data_dir, const char *name, mg_str text, mg_error *error) {
     char path[4096], temporary[4096];
-    if (!join(path, data_dir, name, "") || !join(temporary, data_dir, name, ".new")) return mg_fail(error, 0, "data_dir", "data_dir is too long");
+    if (!join(path, data_dir, name, "") || !join(temporary, data_dir, name, ".new"))
+        return mg_fail(error, 0, "data_dir", "data_dir is too long");
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     bool ok = fd >= 0 && write(fd, text.p, text.n) == (ssize_t)text.n && fsync(fd) == 0;
     int saved = errno;
@@ -182,7 +203,8 @@ mg_status mg_keep_secret(mg_str data_dir, const char *name, char out[128], mg_er
         ssize_t n = read(fd, out, 127);
         close(fd);
         while (n > 0 && (out[n - 1] == '\n' || out[n - 1] == ' ')) n--;
-        if (n < 16) return mg_fail(error, 0, "secret", "%s is empty or too short: remove it, and a new one is made", path);
+        if (n < 16)
+            return mg_fail(error, 0, "secret", "%s is empty or too short: remove it, and a new one is made", path);
         out[n] = 0;
         return MG_OK;
     }

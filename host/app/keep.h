@@ -14,7 +14,8 @@ typedef struct mg_keep_key {
 } mg_keep_key;
 enum { MG_KEY_TEXT = 3 + 43 + 1 }; /* "mg-" and 32 random bytes in base64url */
 /* Makes a key and stores its hash; `text` is the key itself, shown once. id takes 21 bytes. */
-mg_status mg_keep_key_add(const mg_ledger *ops, void *self, const mg_keep_key *k, char text[MG_KEY_TEXT], char id[21], mg_error *error);
+mg_status mg_keep_key_add(const mg_ledger *ops, void *self, const mg_keep_key *k, char text[MG_KEY_TEXT], char id[21],
+                          mg_error *error);
 mg_status mg_keep_org_add(const mg_ledger *ops, void *self, mg_str id, mg_str name, mg_error *error);
 bool mg_keep_org_id_ok(mg_str id); /* 1 to 64 of letters, digits, '.', '_', '-' */
 

@@ -34,9 +34,9 @@ typedef struct serve {
     char token[128];
     struct event *term, *interrupt, *hup;
     mg_timer *poll;
-    mg_config *reloaded;     /* the newest configuration, if it is not the first */
+    mg_config *reloaded; /* the newest configuration, if it is not the first */
     uint64_t ledger_version; /* that the snapshot was built from */
-    uint64_t ledger_seen;    /* atomic: written on the ledger's thread */
+    uint64_t ledger_seen; /* atomic: written on the ledger's thread */
     bool stopping;
     pthread_t drainer; /* runs when stopping */
     struct timespec newest; /* of the configuration's files */
@@ -44,15 +44,18 @@ typedef struct serve {
 
 static void print_fault(void *arg, const mg_config_fault *f) {
     (void)arg;
-    if (f->line) fprintf(stderr, "%.*s:%d: %.*s\n", MG_STR_ARG(f->file), f->line, MG_STR_ARG(f->message));
-    else fprintf(stderr, "%.*s%s%.*s\n", MG_STR_ARG(f->file), f->file.n ? ": " : "", MG_STR_ARG(f->message));
+    if (f->line)
+        fprintf(stderr, "%.*s:%d: %.*s\n", MG_STR_ARG(f->file), f->line, MG_STR_ARG(f->message));
+    else
+        fprintf(stderr, "%.*s%s%.*s\n", MG_STR_ARG(f->file), f->file.n ? ": " : "", MG_STR_ARG(f->message));
 }
 
 static void log_fault(void *arg, const mg_config_fault *f) {
-    mg_log(*(mg_log_level *)arg, "configuration", MG_F("file", f->file), MG_FN("line", f->line), MG_F("message", f->message));
+    mg_log(*(mg_log_level *)arg, "configuration", MG_F("file", f->file), MG_FN("line", f->line),
+           MG_F("message", f->message));
 }
 
-/* ---- snapshots ------------------------------------------------------------------------------------------------------------------ */
+/* ---- snapshots --------------------------------------------------------------------------------------------------- */
 
 typedef struct rows_read {
     mg_config_rows rows;
@@ -77,7 +80,8 @@ static mg_snapshot *build_snapshot(serve *s, const mg_config *config) {
         return NULL;
     }
     mg_snapshot *old = mg_gateway_snapshot(&s->gateway);
-    mg_snapshot *fresh = mg_config_snapshot(config, s->plugins, &r.rows, s->gateway.n_workers, old, log_fault, log_fault, &error);
+    mg_snapshot *fresh =
+        mg_config_snapshot(config, s->plugins, &r.rows, s->gateway.n_workers, old, log_fault, log_fault, &error);
     if (fresh) fresh->generation = old ? old->generation + 1 : 1;
     mg_snapshot_unref(old);
     mg_keep_rows_finish(&r.rows);
@@ -91,15 +95,17 @@ static bool newest_file(const mg_config *c, struct timespec *out) {
     for (size_t i = 0; i < c->n_files; i++) {
         struct stat st;
         char path[4096];
-        if (snprintf(path, sizeof path, "%.*s", MG_STR_ARG(c->files[i])) >= (int)sizeof path || stat(path, &st) != 0) continue;
-        if (st.st_mtim.tv_sec > t.tv_sec || (st.st_mtim.tv_sec == t.tv_sec && st.st_mtim.tv_nsec > t.tv_nsec)) t = st.st_mtim;
+        if (snprintf(path, sizeof path, "%.*s", MG_STR_ARG(c->files[i])) >= (int)sizeof path || stat(path, &st) != 0)
+            continue;
+        if (st.st_mtim.tv_sec > t.tv_sec || (st.st_mtim.tv_sec == t.tv_sec && st.st_mtim.tv_nsec > t.tv_nsec))
+            t = st.st_mtim;
     }
     bool changed = t.tv_sec != out->tv_sec || t.tv_nsec != out->tv_nsec;
     *out = t;
     return changed;
 }
 
-/* ---- budgets: the memory store starts empty, the ledger knows what was spent -------------------------------------------------------- */
+/* ---- budgets: the memory store starts empty, the ledger knows what was spent ------------------------------------- */
 
 typedef struct spent {
     mg_snapshot *snapshot;
@@ -124,11 +130,16 @@ static void read_spent(void *arg, const mg_ledger *ops, void *self) {
         const mg_org *o = &sp->snapshot->orgs[i];
         int64_t start, end;
         mg_error error;
-        if (!o->budget.set || counted_before(sp, o) || !mg_clock_period(o->budget.period, mg_clock_unix_ms(), &start, &end)) continue;
-        const mg_param p[] = {{"org", {.type = MG_VALUE_TEXT, .text = o->id}}, {"from_ms", {.type = MG_VALUE_INTEGER, .integer = start}},
+        if (!o->budget.set || counted_before(sp, o) ||
+            !mg_clock_period(o->budget.period, mg_clock_unix_ms(), &start, &end))
+            continue;
+        const mg_param p[] = {{"org", {.type = MG_VALUE_TEXT, .text = o->id}},
+                              {"from_ms", {.type = MG_VALUE_INTEGER, .integer = start}},
                               {"to_ms", {.type = MG_VALUE_INTEGER, .integer = end}}};
-        if (ops->run(self, MG_STR("usage.sum"), p, 3, spent_row, &sp->nano[i], &error) == MG_OK) sp->starts[i] = start;
-        else mg_log(MG_LOG_ERROR, "ledger", MG_F("message", mg_str_of(error.text)));
+        if (ops->run(self, MG_STR("usage.sum"), p, 3, spent_row, &sp->nano[i], &error) == MG_OK)
+            sp->starts[i] = start;
+        else
+            mg_log(MG_LOG_ERROR, "ledger", MG_F("message", mg_str_of(error.text)));
     }
 }
 
@@ -144,7 +155,8 @@ static void prime_budgets(mg_worker *w, void *arg) {
 static spent *read_budgets(serve *s, mg_snapshot *fresh, const mg_snapshot *before) {
     spent *sp = mg_arena_zalloc(fresh->arena, sizeof *sp);
     size_t bytes = (fresh->n_orgs + 1) * sizeof(int64_t);
-    *sp = (spent){mg_snapshot_ref(fresh), before, mg_arena_zalloc(fresh->arena, bytes), mg_arena_zalloc(fresh->arena, bytes)};
+    *sp = (spent){mg_snapshot_ref(fresh), before, mg_arena_zalloc(fresh->arena, bytes),
+                  mg_arena_zalloc(fresh->arena, bytes)};
     mg_spool_with_ledger(s->gateway.spool, read_spent, sp);
     sp->before = NULL;
     return sp;
@@ -158,18 +170,21 @@ static void publish(serve *s, mg_snapshot *fresh) {
     mg_gateway_publish(&s->gateway, fresh);
     mg_workers_post(s->workers, prime_budgets, sp);
     mg_reloader_reload(s->reloader, false, &error); /* settings of organizations reach the policies */
-    mg_log(MG_LOG_INFO, "configuration_reloaded", MG_FN("generation", fresh->generation), MG_FN("organizations", fresh->n_orgs), MG_FN("keys", fresh->n_keys));
+    mg_log(MG_LOG_INFO, "configuration_reloaded", MG_FN("generation", fresh->generation),
+           MG_FN("organizations", fresh->n_orgs), MG_FN("keys", fresh->n_keys));
 }
 
 /* Files that are new in the folder of plugins; one that replaces a loaded one needs a restart. */
 static void take_new_plugins(serve *s, mg_config *config) {
     mg_error error = {0};
     size_t n;
-    config->data_dir = mg_arena_dup(config->arena, s->config->data_dir); /* fixed: plugins keep their files where they are */
+    config->data_dir =
+        mg_arena_dup(config->arena, s->config->data_dir); /* fixed: plugins keep their files where they are */
     if (mg_registry_load(s->plugins, s->config->plugins, &error) == 0) return;
     const mg_plugin_file *files = mg_registry_files(s->plugins, &n);
     for (size_t i = 0; i < n; i++)
-        if (!files[i].plugin) mg_log(MG_LOG_ERROR, "plugin_refused", MG_F("file", files[i].path), MG_F("message", files[i].fault));
+        if (!files[i].plugin)
+            mg_log(MG_LOG_ERROR, "plugin_refused", MG_F("file", files[i].path), MG_F("message", files[i].fault));
 }
 
 static void reload(void *arg) {
@@ -181,10 +196,13 @@ static void reload(void *arg) {
     mg_snapshot *fresh = config ? build_snapshot(s, config) : NULL;
     if (!fresh) {
         if (config) mg_config_destroy(config);
-        mg_log(MG_LOG_ERROR, "configuration_kept", MG_F("message", MG_STR("the new configuration has faults: the one before stays in force")));
+        mg_log(MG_LOG_ERROR, "configuration_kept",
+               MG_F("message", MG_STR("the new configuration has faults: the one before stays in force")));
         return;
     }
-    if (fixed) mg_log(MG_LOG_WARN, "setting_fixed", MG_F("setting", mg_str_of(fixed)), MG_F("message", MG_STR("a changed value needs a restart: the one before stays in force")));
+    if (fixed)
+        mg_log(MG_LOG_WARN, "setting_fixed", MG_F("setting", mg_str_of(fixed)),
+               MG_F("message", MG_STR("a changed value needs a restart: the one before stays in force")));
     /* Fixed settings keep their strings in the first configuration, which therefore stays; only the log level moves. */
     mg_log_level_set(config->log_level);
     if (s->reloaded) mg_config_destroy(s->reloaded);
@@ -213,7 +231,7 @@ static void on_poll(void *arg) {
     mg_spool_post_ledger(s->gateway.spool, check_version, s);
 }
 
-/* ---- the first start -------------------------------------------------------------------------------------------------------------- */
+/* ---- the first start --------------------------------------------------------------------------------------------- */
 
 typedef struct first_key {
     serve *s;
@@ -239,7 +257,8 @@ static mg_status ensure_key(serve *s, mg_snapshot **snapshot, mg_error *error) {
         *error = f.error;
         return MG_ERROR;
     }
-    mg_log(MG_LOG_INFO, "first_key", MG_F("organization", MG_STR("default")), MG_F("key", mg_str_of(f.id)), MG_F("file", MG_STR("data_dir/first-key")));
+    mg_log(MG_LOG_INFO, "first_key", MG_F("organization", MG_STR("default")), MG_F("key", mg_str_of(f.id)),
+           MG_F("file", MG_STR("data_dir/first-key")));
     mg_snapshot *again = build_snapshot(s, s->config);
     if (!again) return mg_fail(error, 0, "snapshot", "the configuration can't be built: see the log");
     mg_snapshot_unref(*snapshot);
@@ -247,9 +266,10 @@ static mg_status ensure_key(serve *s, mg_snapshot **snapshot, mg_error *error) {
     return MG_OK;
 }
 
-/* ---- start ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- start ------------------------------------------------------------------------------------------------------- */
 
-static mg_status open_listener(const mg_config_listener *c, size_t workers, mg_listener **l, void **tls, mg_error *error) {
+static mg_status open_listener(const mg_config_listener *c, size_t workers, mg_listener **l, void **tls,
+                               mg_error *error) {
     *tls = NULL;
     if (c->n_tls && !(*tls = mg_tls_create(c->tls, c->n_tls, error))) return MG_ERROR;
     *l = mg_listener_open(c->address, workers, error);
@@ -261,7 +281,8 @@ static mg_status open_listeners(serve *s, mg_error *error) {
     s->listeners = mg_calloc(c->n_listen + 1, sizeof *s->listeners);
     s->tls = mg_calloc(c->n_listen + 1, sizeof *s->tls);
     for (; s->n_listeners < c->n_listen; s->n_listeners++)
-        if (open_listener(&c->listen[s->n_listeners], s->gateway.n_workers, &s->listeners[s->n_listeners], &s->tls[s->n_listeners], error) != MG_OK)
+        if (open_listener(&c->listen[s->n_listeners], s->gateway.n_workers, &s->listeners[s->n_listeners],
+                          &s->tls[s->n_listeners], error) != MG_OK)
             return MG_ERROR;
     return open_listener(&c->admin, 1, &s->admin_listener, &s->admin_tls, error);
 }
@@ -281,7 +302,8 @@ static mg_status make_secrets(serve *s, mg_error *error) {
     if (mg_keep_secret(s->config->data_dir, "hash-secret", text, error) != MG_OK) return MG_ERROR;
     mg_sha256(mg_str_of(text), s->gateway.secret);
     if (s->config->admin_token.n) {
-        if (s->config->admin_token.n >= sizeof s->token) return mg_fail(error, 0, "token", "admin.token is longer than 127 bytes");
+        if (s->config->admin_token.n >= sizeof s->token)
+            return mg_fail(error, 0, "token", "admin.token is longer than 127 bytes");
         memcpy(s->token, s->config->admin_token.p, s->config->admin_token.n);
         return MG_OK;
     }
@@ -306,7 +328,12 @@ static mg_status start_workers(serve *s, mg_error *error) {
     mg_gateway_publish(&s->gateway, first);
     s->reloader = mg_reloader_create(&c->policy, &s->gateway, error);
     if (!s->reloader) return MG_ERROR;
-    const mg_workers_options o = {&s->gateway, s->reloader, &c->limits, s->listeners, s->tls, s->n_listeners,
+    const mg_workers_options o = {&s->gateway,
+                                  s->reloader,
+                                  &c->limits,
+                                  s->listeners,
+                                  s->tls,
+                                  s->n_listeners,
                                   mg_str_is(c->upstream, "curl") ? &mg_upstream_curl : &mg_upstream_pool};
     await_replay(s);
     spent *sp = read_budgets(s, first, NULL);
@@ -335,7 +362,7 @@ static void print_addresses(const serve *s) {
     mg_buf_finish(&b);
 }
 
-/* ---- signals ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- signals ----------------------------------------------------------------------------------------------------- */
 
 /* Waits for requests under way on a thread of its own: health, metrics and a second signal are answered meanwhile. */
 static void *drain(void *arg) {
@@ -380,27 +407,32 @@ static void raise_descriptors(void) {
     setrlimit(RLIMIT_NOFILE, &l);
 }
 
-/* ---- the verb -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the verb ---------------------------------------------------------------------------------------------------- */
 
 static mg_status start(serve *s, mg_error *error) {
-    if (make_secrets(s, error) != MG_OK || open_store(s, error) != MG_OK ||
-        open_listeners(s, error) != MG_OK || start_workers(s, error) != MG_OK)
+    if (make_secrets(s, error) != MG_OK || open_store(s, error) != MG_OK || open_listeners(s, error) != MG_OK ||
+        start_workers(s, error) != MG_OK)
         return MG_ERROR;
-    const mg_admin_options o = {s->loop, &s->gateway, s->reloader, s->workers, s->admin_listener, s->admin_tls, mg_str_of(s->token), reload, s};
+    const mg_admin_options o = {s->loop,      &s->gateway,         s->reloader, s->workers, s->admin_listener,
+                                s->admin_tls, mg_str_of(s->token), reload,      s};
     s->admin = mg_admin_create(&o, error);
     return s->admin ? MG_OK : MG_ERROR;
 }
 
 static void stop(serve *s) {
     mg_evloop_timer_cancel(s->loop, s->poll);
-    if (s->stopping) pthread_join(s->drainer, NULL);
-    else if (s->workers) mg_workers_drain(s->workers, 0);
+    if (s->stopping)
+        pthread_join(s->drainer, NULL);
+    else if (s->workers)
+        mg_workers_drain(s->workers, 0);
     mg_admin_destroy(s->admin);
     if (s->workers) mg_workers_destroy(s->workers);
     if (s->reloader) mg_reloader_destroy(s->reloader);
     if (s->gateway.spool) {
         size_t left = mg_spool_close(s->gateway.spool, 5000);
-        if (left) mg_log(MG_LOG_WARN, "spool_left", MG_FN("rows", left), MG_F("message", MG_STR("the ledger did not take all usage: the next start replays it")));
+        if (left)
+            mg_log(MG_LOG_WARN, "spool_left", MG_FN("rows", left),
+                   MG_F("message", MG_STR("the ledger did not take all usage: the next start replays it")));
     }
     for (size_t i = 0; i < s->n_listeners; i++) {
         mg_listener_close(s->listeners[i]);

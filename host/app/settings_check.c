@@ -10,7 +10,7 @@
 
 enum { PATTERN_MAX = 128 };
 
-/* ---- rows ------------------------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 static const mg_host_setting *find_row(const char *pattern) {
     for (const mg_host_setting *s = mg_host_settings(); s->key; s++)
@@ -37,7 +37,7 @@ bool mg_host_setting_known(mg_str key) {
     return key.n && join(pattern, "", key);
 }
 
-/* ---- values of one type ----------------------------------------------------------------------------------------- */
+/* ---- values of one type ------------------------------------------------------------------------------------------ */
 
 static bool wrong_type(const char *want, const mg_json *v, mg_str shown, mg_config_report *r) {
     mg_config_fault_at(r, v, "'" MG_STR_FMT "' must be %s, got %s", MG_STR_ARG(shown), want, mg_config_type(v));
@@ -160,7 +160,7 @@ bool mg_host_value_check(const mg_host_setting *row, const mg_json *v, mg_str sh
     return true;
 }
 
-/* ---- keys ------------------------------------------------------------------------------------------------------- */
+/* ---- keys -------------------------------------------------------------------------------------------------------- */
 
 static void unknown(const mg_json *v, mg_str shown, const mg_config_nearest *nearest, mg_config_report *r) {
     mg_str key = mg_str_cut(v->key, 60);

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "plugin/setting_text.h"
 
-/* ---- reading ---------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static int64_t measured(mg_setting_type type, mg_str text) {
     int64_t number = 0;
@@ -53,7 +53,7 @@ uint64_t mg_host_setting_ms(const mg_json *v, const char *key) {
     return 0;
 }
 
-/* ---- comparing -------------------------------------------------------------------------------------------------- */
+/* ---- comparing --------------------------------------------------------------------------------------------------- */
 
 static bool field_equal(const mg_host_setting *row, const mg_config *a, const mg_config *b) {
     const char *x = (const char *)a + row->offset, *y = (const char *)b + row->offset;

@@ -24,11 +24,11 @@ typedef struct run {
     mg_gateway gateway;
     mg_worker worker;
     mg_policy_runner real; /* what `watch` stands in front of */
-    mg_str reply;          /* what every provider answers */
+    mg_str reply; /* what every provider answers */
     mg_str targets, prompt, text; /* seen in the settle phase; targets as a JSON array */
 } run;
 
-/* ---- vendors -------------------------------------------------------------------------------------------------------------- */
+/* ---- vendors ----------------------------------------------------------------------------------------------------- */
 
 typedef struct vendor {
     bool down;
@@ -41,10 +41,12 @@ static mg_status vendor_answer(void *self, const mg_provider_request *request, c
     if (v->down) return mg_fail(error, 502, "upstream_error", "the provider is down");
     mg_buf_str(&b, MG_STR("{\"id\":\"spec\",\"object\":\"chat.completion\",\"created\":0,\"model\":"));
     mg_buf_json(&b, request->model);
-    mg_buf_str(&b, request->stream ? MG_STR(",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":")
-                                   : MG_STR(",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":"));
+    mg_buf_str(&b, request->stream
+                       ? MG_STR(",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":")
+                       : MG_STR(",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":"));
     mg_buf_json(&b, v->run->reply);
-    mg_buf_str(&b, MG_STR("},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":10,\"total_tokens\":20}}"));
+    mg_buf_str(&b, MG_STR("},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":10,"
+                          "\"total_tokens\":20}}"));
     mg_event e = {.size = sizeof e, .type = MG_EVENT_TEXT, .text = mg_buf_view(&b)};
     frames->emit(frames->ctx, &e);
     mg_buf_finish(&b);
@@ -80,8 +82,15 @@ static void vendor_classify(void *self, const mg_frame *f, const mg_header *h, s
     out->failure = MG_FAIL_SERVER;
 }
 
-static const mg_provider vendor_ops = {sizeof vendor_ops, MG_FRAMING_SSE, MG_CAP_STREAM | MG_CAP_TOOLS | MG_CAP_VISION | MG_CAP_EMBEDDINGS,
-                                       "openai", NULL, vendor_encode, vendor_decode, vendor_classify, vendor_answer};
+static const mg_provider vendor_ops = {sizeof vendor_ops,
+                                       MG_FRAMING_SSE,
+                                       MG_CAP_STREAM | MG_CAP_TOOLS | MG_CAP_VISION | MG_CAP_EMBEDDINGS,
+                                       "openai",
+                                       NULL,
+                                       vendor_encode,
+                                       vendor_decode,
+                                       vendor_classify,
+                                       vendor_answer};
 
 /* The handle of the next vendor: mg_use_open passes nothing of ours through to `open`. Specs run on one thread. */
 static vendor *opening;
@@ -93,13 +102,21 @@ static void *vendor_open(const mg_host *host, const mg_settings *settings, mg_er
 
 static void vendor_close(void *shared) { (void)shared; }
 
-static const mg_plugin vendor_plugin = {.abi = MG_PLUGIN_ABI, .kind = MG_KIND_PROVIDER, .size = sizeof vendor_plugin, .name = "spec",
-                                        .version = "1", .doc = "stands for a vendor in specs", .ops = &vendor_ops,
-                                        .open = vendor_open, .close = vendor_close};
+static const mg_plugin vendor_plugin = {.abi = MG_PLUGIN_ABI,
+                                        .kind = MG_KIND_PROVIDER,
+                                        .size = sizeof vendor_plugin,
+                                        .name = "spec",
+                                        .version = "1",
+                                        .doc = "stands for a vendor in specs",
+                                        .ops = &vendor_ops,
+                                        .open = vendor_open,
+                                        .close = vendor_close};
 
-/* ---- the snapshot ------------------------------------------------------------------------------------------------------------ */
+/* ---- the snapshot ------------------------------------------------------------------------------------------------ */
 
-static void *array(run *r, size_t n, size_t size) { return mg_arena_zalloc(r->gateway.snapshot->arena, (n ? n : 1) * size); }
+static void *array(run *r, size_t n, size_t size) {
+    return mg_arena_zalloc(r->gateway.snapshot->arena, (n ? n : 1) * size);
+}
 
 static mg_str kept(run *r, mg_str s) { return mg_arena_dup(r->gateway.snapshot->arena, s); }
 
@@ -130,7 +147,8 @@ static void add_providers(run *r) {
         size_t at = 0;
         while (at < s->n_providers && !mg_str_eq(v[at].name, name)) at++;
         if (at == s->n_providers && s->n_providers < cap) v[s->n_providers++].name = name;
-        if (at < cap) vendors[at].down = lua_type(r->L, -1) == LUA_TSTRING && strcmp(lua_tostring(r->L, -1), "down") == 0;
+        if (at < cap)
+            vendors[at].down = lua_type(r->L, -1) == LUA_TSTRING && strcmp(lua_tostring(r->L, -1), "down") == 0;
     }
     lua_settop(r->L, 1);
     for (size_t i = 0; i < s->n_providers; i++) {
@@ -148,7 +166,8 @@ static mg_target target_of(run *r, const char *text) {
     mg_str name = kept(r, mg_str_of(text));
     size_t slash = mg_str_find(name, '/');
     const mg_provider_use *p = mg_snapshot_provider(r->gateway.snapshot, mg_str_from(name.p, slash));
-    if (!p || slash == name.n) luaL_error(r->L, "gate.run: models: '%s' is not 'provider/model' of a provider of this run", text);
+    if (!p || slash == name.n)
+        luaL_error(r->L, "gate.run: models: '%s' is not 'provider/model' of a provider of this run", text);
     return (mg_target){.provider = p, .model = mg_str_skip(name, slash + 1), .name = name, .weight = 1};
 }
 
@@ -200,8 +219,10 @@ static double add_budget(run *r, mg_org *org) {
         int t = lua_gettop(r->L);
         used = mg_lua_opt_field_number(r->L, t, "used", 0);
         lua_getfield(r->L, t, "hard");
-        org->budget = (mg_budget){.set = true, .limit_nano = mg_money_from_usd(mg_lua_opt_field_number(r->L, t, "monthly_usd", 100)),
-                                  .period = MG_STR("month"), .hard = lua_isnil(r->L, -1) || lua_toboolean(r->L, -1)};
+        org->budget = (mg_budget){.set = true,
+                                  .limit_nano = mg_money_from_usd(mg_lua_opt_field_number(r->L, t, "monthly_usd", 100)),
+                                  .period = MG_STR("month"),
+                                  .hard = lua_isnil(r->L, -1) || lua_toboolean(r->L, -1)};
     }
     lua_settop(r->L, 1);
     return used;
@@ -215,9 +236,11 @@ static double build_snapshot(run *r) {
     mg_virtual_key *key = array(r, 1, sizeof *key);
     const mg_plugin *store = mg_use_plugin(r->spec->store);
     mg_error error;
-    s->store = mg_use_open(mg_plugin_host(), store, mg_setting_values_create(store->settings, MG_STR("")), 1, &error); /* no run sees another's counters */
+    s->store = mg_use_open(mg_plugin_host(), store, mg_setting_values_create(store->settings, MG_STR("")), 1,
+                           &error); /* no run sees another's counters */
     s->detectors = array(r, r->spec->n_detectors, sizeof *s->detectors);
-    for (size_t i = 0; i < r->spec->n_detectors; i++) s->detectors[s->n_detectors++] = mg_use_ref(r->spec->detectors[i]);
+    for (size_t i = 0; i < r->spec->n_detectors; i++)
+        s->detectors[s->n_detectors++] = mg_use_ref(r->spec->detectors[i]);
     s->unknown_model_nano_per_million = 75 * MG_NANO_PER_USD;
     add_providers(r);
     add_models(r);
@@ -237,7 +260,7 @@ static double build_snapshot(run *r) {
     return used;
 }
 
-/* ---- watching ------------------------------------------------------------------------------------------------------------------ */
+/* ---- watching ---------------------------------------------------------------------------------------------------- */
 
 static mg_str target_names(run *r, const mg_request *q) {
     mg_buf b = {0};
@@ -288,7 +311,7 @@ static void watch_cancel(void *ctx, mg_request *q) {
     r->real.cancel(r->real.ctx, q);
 }
 
-/* ---- the exchange ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the exchange ------------------------------------------------------------------------------------------------ */
 
 static void write_request(run *r, mg_buf *out) {
     mg_buf body = {0};
@@ -317,8 +340,11 @@ static void write_request(run *r, mg_buf *out) {
     lua_settop(r->L, 1);
     mg_buf_str(&body, MG_STR("}"));
     mg_str user = string_field(r, "user", (mg_str){0});
-    mg_buf_printf(out, "POST /v1/chat/completions HTTP/1.1\r\nhost: spec\r\nconnection: close\r\nauthorization: Bearer %s\r\nx-moongate-explain: 1\r\n"
-                  "content-type: application/json\r\ncontent-length: %zu\r\n", spec_key, body.n);
+    mg_buf_printf(out,
+                  "POST /v1/chat/completions HTTP/1.1\r\nhost: spec\r\nconnection: close\r\nauthorization: Bearer "
+                  "%s\r\nx-moongate-explain: 1\r\n"
+                  "content-type: application/json\r\ncontent-length: %zu\r\n",
+                  spec_key, body.n);
     if (user.n) mg_buf_printf(out, "x-moongate-user: %.*s\r\n", MG_STR_ARG(user));
     mg_buf_str(out, MG_STR("\r\n"));
     mg_buf_str(out, mg_buf_view(&body));
@@ -356,13 +382,16 @@ static void exchange(run *r, const mg_buf *request, mg_buf *answer) {
     close(fds[0]);
 }
 
-/* ---- results ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- results ----------------------------------------------------------------------------------------------------- */
 
 static mg_str header_of(const mg_buf *answer, const char *name) {
     size_t length = strlen(name);
     for (size_t i = 0; i + length + 2 < answer->n && memcmp(answer->p + i, "\r\n\r\n", 4) != 0; i++) {
-        if (memcmp(answer->p + i, "\r\n", 2) != 0 || strncasecmp(answer->p + i + 2, name, length) != 0 || answer->p[i + 2 + length] != ':') continue;
-        const char *value = answer->p + i + 3 + length, *end = memchr(value, '\r', answer->n - (size_t)(value - answer->p));
+        if (memcmp(answer->p + i, "\r\n", 2) != 0 || strncasecmp(answer->p + i + 2, name, length) != 0 ||
+            answer->p[i + 2 + length] != ':')
+            continue;
+        const char *value = answer->p + i + 3 + length,
+                   *end = memchr(value, '\r', answer->n - (size_t)(value - answer->p));
         return mg_str_trim(mg_str_from(value, end ? (size_t)(end - value) : 0));
     }
     return (mg_str){0};
@@ -419,11 +448,12 @@ static void push_result(run *r, const mg_buf *answer) {
     lua_setfield(L, -2, "denied");
 }
 
-/* ---- gate.run -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- gate.run ---------------------------------------------------------------------------------------------------- */
 
 static void check_fields(lua_State *L) {
-    static const char *const known[] = {"org", "user", "team", "tags", "model", "at", "text", "system", "messages", "stream", "settings", "times",
-                                        "models", "providers", "reply", "budget", NULL};
+    static const char *const known[] = {"org",    "user",      "team",     "tags",   "model",    "at",
+                                        "text",   "system",    "messages", "stream", "settings", "times",
+                                        "models", "providers", "reply",    "budget", NULL};
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     mg_lua_check_fields(L, 1, known, "gate.run");
@@ -433,8 +463,10 @@ static void check_fields(lua_State *L) {
 static void set_clock(run *r) {
     int64_t at = 0;
     lua_getfield(r->L, 1, "at");
-    if (lua_type(r->L, -1) == LUA_TNUMBER) at = (int64_t)(lua_tonumber(r->L, -1) * 1000);
-    else if (lua_isstring(r->L, -1) && !mg_clock_parse(mg_str_of(lua_tostring(r->L, -1)), &at)) luaL_error(r->L, "gate.run: 'at' is a time such as 2026-11-22T09:00:00Z");
+    if (lua_type(r->L, -1) == LUA_TNUMBER)
+        at = (int64_t)(lua_tonumber(r->L, -1) * 1000);
+    else if (lua_isstring(r->L, -1) && !mg_clock_parse(mg_str_of(lua_tostring(r->L, -1)), &at))
+        luaL_error(r->L, "gate.run: 'at' is a time such as 2026-11-22T09:00:00Z");
     lua_settop(r->L, 1);
     mg_clock_shift(0);
     if (at) mg_clock_shift(at - mg_clock_unix_ms());
@@ -456,7 +488,8 @@ static void serve(run *r, mg_reloader *reloader, double used, int times, mg_buf 
     mg_engine *engine = mg_engine_create(&r->worker, reloader, &error);
     if (!engine) luaL_error(r->L, "gate.run: %s", error.text);
     r->real = mg_engine_runner(engine);
-    r->worker.policy = (mg_policy_runner){r, watch_acquire, watch_release, watch_has, watch_window, watch_run, watch_cancel};
+    r->worker.policy =
+        (mg_policy_runner){r, watch_acquire, watch_release, watch_has, watch_window, watch_run, watch_cancel};
     r->worker.server = mg_server_create(r->worker.loop, &handler, &limits, NULL, "spec");
     prime(r, used);
     write_request(r, &request);
@@ -478,7 +511,10 @@ static int gate_run(lua_State *L) {
     pthread_mutex_init(&r.gateway.lock, NULL);
     r.gateway.metrics = mg_metrics_create();
     r.gateway.n_workers = 1;
-    r.worker = (mg_worker){.gateway = &r.gateway, .loop = mg_evloop_create(), .json = mg_json_parser_create(), .scratch = mg_arena_create(4096)};
+    r.worker = (mg_worker){.gateway = &r.gateway,
+                           .loop = mg_evloop_create(),
+                           .json = mg_json_parser_create(),
+                           .scratch = mg_arena_create(4096)};
     r.worker.counts = mg_counts_create(NULL);
     r.reply = string_field(&r, "reply", MG_STR("A spec's answer."));
     set_clock(&r);

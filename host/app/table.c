@@ -90,7 +90,7 @@ static mg_str usd(mg_arena *arena, mg_str nano) {
     return mg_arena_dup(arena, mg_str_of(out));
 }
 
-/* ---- formats ---------------------------------------------------------------------------------------------------------------- */
+/* ---- formats ----------------------------------------------------------------------------------------------------- */
 
 static mg_str shown(const mg_table *t, size_t row, size_t column) {
     const cell *c = &t->rows[row][column];
@@ -166,9 +166,12 @@ static void write_json_member(const mg_table *t, size_t r, size_t c, mg_buf *out
     const cell *v = &t->rows[r][c];
     mg_buf_json(out, t->columns[c]);
     mg_buf_str(out, MG_STR(":"));
-    if (v->null) mg_buf_str(out, MG_STR("null"));
-    else if (v->number) mg_buf_str(out, v->text);
-    else mg_buf_json(out, v->text);
+    if (v->null)
+        mg_buf_str(out, MG_STR("null"));
+    else if (v->number)
+        mg_buf_str(out, v->text);
+    else
+        mg_buf_json(out, v->text);
     if (!is_money(t->columns[c]) || v->null) return;
     mg_buf_str(out, MG_STR(","));
     mg_buf_json(out, heading(t, c));
@@ -190,8 +193,12 @@ static void write_json(const mg_table *t, mg_buf *out) {
 }
 
 void mg_table_write(const mg_table *t, mg_table_format format, mg_buf *out) {
-    if (format == MG_TABLE_JSON) write_json(t, out);
-    else if (format == MG_TABLE_CSV) write_csv(t, out);
-    else if (t->n_rows) write_text(t, out);
-    else mg_buf_str(out, MG_STR("no rows\n"));
+    if (format == MG_TABLE_JSON)
+        write_json(t, out);
+    else if (format == MG_TABLE_CSV)
+        write_csv(t, out);
+    else if (t->n_rows)
+        write_text(t, out);
+    else
+        mg_buf_str(out, MG_STR("no rows\n"));
 }

@@ -21,8 +21,10 @@ static void print(faults *f, const char *severity, mg_str file, int line, mg_str
         return;
     }
     const char *mark = strcmp(severity, "warning") == 0 ? "warning: " : "";
-    if (line) printf("%.*s:%d: %s%.*s\n", MG_STR_ARG(file), line, mark, MG_STR_ARG(message));
-    else printf("%.*s%s%s%.*s\n", MG_STR_ARG(file), file.n ? ": " : "", mark, MG_STR_ARG(message));
+    if (line)
+        printf("%.*s:%d: %s%.*s\n", MG_STR_ARG(file), line, mark, MG_STR_ARG(message));
+    else
+        printf("%.*s%s%s%.*s\n", MG_STR_ARG(file), file.n ? ": " : "", mark, MG_STR_ARG(message));
 }
 
 static void on_fault(void *arg, const mg_config_fault *c) {
@@ -46,7 +48,8 @@ static void on_policy_fault(void *arg, const mg_policy_fault *p) {
     policy_faults *pf = arg;
     mg_arena *arena = mg_arena_create(512);
     pf->all->n++;
-    print(pf->all, "fault", mg_arena_printf(arena, "%.*s/%.*s", MG_STR_ARG(pf->folder), MG_STR_ARG(p->file)), p->line, p->message);
+    print(pf->all, "fault", mg_arena_printf(arena, "%.*s/%.*s", MG_STR_ARG(pf->folder), MG_STR_ARG(p->file)), p->line,
+          p->message);
     mg_arena_destroy(arena);
 }
 
@@ -63,9 +66,11 @@ int mg_verb_check(const mg_verb_context *v) {
         p = mg_policies_build(&v->config->policy, s, NULL, on_policy_fault, &pf);
     }
     if (!f.json && !f.n)
-        printf("%.*s is fine: %zu provider%s, %zu model%s, %zu organization%s, %zu plugin%s\n", v->config->file.n ? (int)v->config->file.n : 21,
-               v->config->file.n ? v->config->file.p : "the built-in defaults", s->n_providers, s->n_providers == 1 ? "" : "s", s->n_models, s->n_models == 1 ? "" : "s",
-               s->n_orgs, s->n_orgs == 1 ? "" : "s", n, n == 1 ? "" : "s");
+        printf("%.*s is fine: %zu provider%s, %zu model%s, %zu organization%s, %zu plugin%s\n",
+               v->config->file.n ? (int)v->config->file.n : 21,
+               v->config->file.n ? v->config->file.p : "the built-in defaults", s->n_providers,
+               s->n_providers == 1 ? "" : "s", s->n_models, s->n_models == 1 ? "" : "s", s->n_orgs,
+               s->n_orgs == 1 ? "" : "s", n, n == 1 ? "" : "s");
     if (p) mg_policies_unref(p);
     mg_snapshot_unref(s);
     return f.n ? 2 : 0;

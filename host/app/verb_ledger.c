@@ -19,7 +19,8 @@ mg_use *mg_verb_ledger(const mg_verb_context *v) {
     }
     mg_use *use = mg_config_ledger(v->config, v->plugins, print_fault, NULL);
     if (!use) return NULL;
-    if (((const mg_ledger *)mg_use_ops(use))->migrate(mg_use_shared(use), false, NULL, NULL, &error) == MG_OK) return use;
+    if (((const mg_ledger *)mg_use_ops(use))->migrate(mg_use_shared(use), false, NULL, NULL, &error) == MG_OK)
+        return use;
     mg_verb_fail(1, "%s", error.text);
     mg_use_unref(use);
     return NULL;
@@ -34,13 +35,17 @@ static int print_table(const mg_table *t, mg_table_format format) {
 }
 
 /* Runs a statement and prints what it gives. Returns the exit status. */
-static int run_and_print(const mg_verb_context *v, const char *statement, const mg_param *p, size_t n, mg_table_format format) {
+static int run_and_print(const mg_verb_context *v, const char *statement, const mg_param *p, size_t n,
+                         mg_table_format format) {
     mg_error error = {0};
     mg_use *use = mg_verb_ledger(v);
     if (!use) return 1;
     mg_table *t = mg_table_create();
-    mg_status st = ((const mg_ledger *)mg_use_ops(use))->run(mg_use_shared(use), mg_str_of(statement), p, n, mg_table_row, t, &error);
-    int status = st == MG_OK ? print_table(t, format) : mg_verb_fail(1, "%s", st == MG_DECLINED ? "this ledger does not offer that" : error.text);
+    mg_status st = ((const mg_ledger *)mg_use_ops(use))
+                       ->run(mg_use_shared(use), mg_str_of(statement), p, n, mg_table_row, t, &error);
+    int status = st == MG_OK
+                     ? print_table(t, format)
+                     : mg_verb_fail(1, "%s", st == MG_DECLINED ? "this ledger does not offer that" : error.text);
     mg_table_destroy(t);
     mg_use_unref(use);
     return status;
@@ -50,7 +55,7 @@ static mg_value text_or_null(const char *s) {
     return s && *s ? (mg_value){.type = MG_VALUE_TEXT, .text = mg_str_of(s)} : (mg_value){.type = MG_VALUE_NULL};
 }
 
-/* ---- report ------------------------------------------------------------------------------------------------------------------ */
+/* ---- report ------------------------------------------------------------------------------------------------------ */
 
 static bool date_option(const mg_verb_context *v, const char *name, int64_t otherwise, int64_t *out) {
     const char *s = mg_verb_option(v, name);
@@ -66,22 +71,29 @@ static bool known_by(const char *by) {
 }
 
 int mg_verb_report(const mg_verb_context *v) {
-    const char *what = v->n_args ? v->args[0] : "", *by = mg_verb_option(v, "--by"), *format = mg_verb_option(v, "--format");
+    const char *what = v->n_args ? v->args[0] : "", *by = mg_verb_option(v, "--by"),
+               *format = mg_verb_option(v, "--format");
     bool cost = strcmp(what, "cost") == 0;
     mg_table_format f = v->json ? MG_TABLE_JSON : MG_TABLE_TEXT;
     mg_time now = mg_clock_split(mg_clock_unix_ms());
     int64_t from, to;
-    if (!cost && strcmp(what, "models") != 0) return mg_verb_fail(2, "there are the reports 'cost' and 'models', not '%s'", what);
-    if (format && !mg_table_format_parse(mg_str_of(format), &f)) return mg_verb_fail(2, "--format is table, csv or json, not '%s'", format);
-    if (by && !known_by(by)) return mg_verb_fail(2, "--by is org, model, provider, key, user, team or day, not '%s'", by);
-    if (!date_option(v, "--from", mg_clock_join(now.year, now.month, 1), &from) || !date_option(v, "--to", mg_clock_join(now.year, now.month, now.day + 1), &to))
+    if (!cost && strcmp(what, "models") != 0)
+        return mg_verb_fail(2, "there are the reports 'cost' and 'models', not '%s'", what);
+    if (format && !mg_table_format_parse(mg_str_of(format), &f))
+        return mg_verb_fail(2, "--format is table, csv or json, not '%s'", format);
+    if (by && !known_by(by))
+        return mg_verb_fail(2, "--by is org, model, provider, key, user, team or day, not '%s'", by);
+    if (!date_option(v, "--from", mg_clock_join(now.year, now.month, 1), &from) ||
+        !date_option(v, "--to", mg_clock_join(now.year, now.month, now.day + 1), &to))
         return mg_verb_fail(2, "--from and --to take a date such as 2026-11-01");
-    const mg_param p[] = {{"from_ms", {.type = MG_VALUE_INTEGER, .integer = from}}, {"to_ms", {.type = MG_VALUE_INTEGER, .integer = to}},
-                          {"org", text_or_null(mg_verb_option(v, "--org"))}, {"by", text_or_null(by ? by : "org")}};
+    const mg_param p[] = {{"from_ms", {.type = MG_VALUE_INTEGER, .integer = from}},
+                          {"to_ms", {.type = MG_VALUE_INTEGER, .integer = to}},
+                          {"org", text_or_null(mg_verb_option(v, "--org"))},
+                          {"by", text_or_null(by ? by : "org")}};
     return run_and_print(v, cost ? "report.cost" : "report.models", p, cost ? 4 : 3, f);
 }
 
-/* ---- organizations and keys ------------------------------------------------------------------------------------------------------ */
+/* ---- organizations and keys -------------------------------------------------------------------------------------- */
 
 int mg_verb_org_add(const mg_verb_context *v) {
     mg_error error = {0};
@@ -96,7 +108,9 @@ int mg_verb_org_add(const mg_verb_context *v) {
     return 0;
 }
 
-int mg_verb_org_list(const mg_verb_context *v) { return run_and_print(v, "org.list", NULL, 0, v->json ? MG_TABLE_JSON : MG_TABLE_TEXT); }
+int mg_verb_org_list(const mg_verb_context *v) {
+    return run_and_print(v, "org.list", NULL, 0, v->json ? MG_TABLE_JSON : MG_TABLE_TEXT);
+}
 
 static bool has_org(const mg_verb_context *v, const mg_ledger *ops, void *self, mg_str org) {
     mg_config_rows rows;
@@ -110,24 +124,33 @@ static bool has_org(const mg_verb_context *v, const mg_ledger *ops, void *self, 
 }
 
 int mg_verb_key_add(const mg_verb_context *v) {
-    const char *org = mg_verb_option(v, "--org"), *acts_for = mg_verb_option(v, "--acts-for"), *expires = mg_verb_option(v, "--expires");
-    mg_keep_key k = {.org = mg_str_of(org), .name = mg_str_of(mg_verb_option(v, "--name")), .team = mg_str_of(mg_verb_option(v, "--team")),
-                     .user = mg_str_of(mg_verb_option(v, "--user")), .acts_for = mg_str_of(acts_for)};
+    const char *org = mg_verb_option(v, "--org"), *acts_for = mg_verb_option(v, "--acts-for"),
+               *expires = mg_verb_option(v, "--expires");
+    mg_keep_key k = {.org = mg_str_of(org),
+                     .name = mg_str_of(mg_verb_option(v, "--name")),
+                     .team = mg_str_of(mg_verb_option(v, "--team")),
+                     .user = mg_str_of(mg_verb_option(v, "--user")),
+                     .acts_for = mg_str_of(acts_for)};
     char text[MG_KEY_TEXT], id[21];
     mg_error error = {0};
     if (!org) return mg_verb_fail(2, "--org is missing: which organization is the key for?");
     if (acts_for && strcmp(acts_for, "*") != 0) return mg_verb_fail(2, "--acts-for takes '*'");
-    if (expires && !mg_clock_parse(mg_str_of(expires), &k.expires_ms)) return mg_verb_fail(2, "--expires takes a date such as 2027-01-31");
+    if (expires && !mg_clock_parse(mg_str_of(expires), &k.expires_ms))
+        return mg_verb_fail(2, "--expires takes a date such as 2027-01-31");
     mg_use *use = mg_verb_ledger(v);
     if (!use) return 1;
     const mg_ledger *ops = mg_use_ops(use);
     void *self = mg_use_shared(use);
-    mg_status st = has_org(v, ops, self, k.org) ? mg_keep_key_add(ops, self, &k, text, id, &error)
-                                               : mg_fail(&error, 0, "org", "there is no organization '%s': 'moongate org add %s' adds it", org, org);
+    mg_status st =
+        has_org(v, ops, self, k.org)
+            ? mg_keep_key_add(ops, self, &k, text, id, &error)
+            : mg_fail(&error, 0, "org", "there is no organization '%s': 'moongate org add %s' adds it", org, org);
     mg_use_unref(use);
     if (st != MG_OK) return mg_verb_fail(1, "%s", error.text);
-    if (v->json) printf("{\"id\":\"%s\",\"org\":\"%s\",\"key\":\"%s\"}\n", id, org, text);
-    else printf("%s\n", text), fprintf(stderr, "key %s of organization %s; it is shown this once\n", id, org);
+    if (v->json)
+        printf("{\"id\":\"%s\",\"org\":\"%s\",\"key\":\"%s\"}\n", id, org, text);
+    else
+        printf("%s\n", text), fprintf(stderr, "key %s of organization %s; it is shown this once\n", id, org);
     return 0;
 }
 
@@ -141,9 +164,11 @@ int mg_verb_key_revoke(const mg_verb_context *v) {
     if (v->n_args != 1) return mg_verb_fail(2, "usage: moongate key revoke KEY_ID");
     mg_use *use = mg_verb_ledger(v);
     if (!use) return 1;
-    const mg_param p[] = {{"id", text_or_null(v->args[0])}, {"at_ms", {.type = MG_VALUE_INTEGER, .integer = mg_clock_unix_ms()}}};
+    const mg_param p[] = {{"id", text_or_null(v->args[0])},
+                          {"at_ms", {.type = MG_VALUE_INTEGER, .integer = mg_clock_unix_ms()}}};
     mg_table *t = mg_table_create();
-    mg_status st = ((const mg_ledger *)mg_use_ops(use))->run(mg_use_shared(use), MG_STR("key.revoke"), p, 2, mg_table_row, t, &error);
+    mg_status st = ((const mg_ledger *)mg_use_ops(use))
+                       ->run(mg_use_shared(use), MG_STR("key.revoke"), p, 2, mg_table_row, t, &error);
     mg_table_destroy(t);
     mg_use_unref(use);
     if (st != MG_OK) return mg_verb_fail(1, "%s", error.text);
@@ -151,7 +176,7 @@ int mg_verb_key_revoke(const mg_verb_context *v) {
     return 0;
 }
 
-/* ---- one request ------------------------------------------------------------------------------------------------------------------ */
+/* ---- one request ------------------------------------------------------------------------------------------------- */
 
 static void print_cell(const mg_table *t, size_t row, const char *column, const char *label) {
     mg_str s = mg_table_cell(t, row, column);
@@ -167,7 +192,8 @@ static void print_decisions(mg_str json) {
         puts("\ndecisions");
         for (const mg_json *d = root->child; d; d = d->next) {
             printf("  %-8.*s %-8.*s %.*s", MG_STR_ARG(mg_json_text(mg_json_get(d, MG_STR("phase")))),
-                   MG_STR_ARG(mg_json_text(mg_json_get(d, MG_STR("action")))), MG_STR_ARG(mg_json_text(mg_json_get(d, MG_STR("rule")))));
+                   MG_STR_ARG(mg_json_text(mg_json_get(d, MG_STR("action")))),
+                   MG_STR_ARG(mg_json_text(mg_json_get(d, MG_STR("rule")))));
             for (const mg_json *m = d->child; m; m = m->next)
                 if (!mg_str_is(m->key, "phase") && !mg_str_is(m->key, "rule") && !mg_str_is(m->key, "action"))
                     printf("  %.*s=%.*s", MG_STR_ARG(m->key), MG_STR_ARG(m->str));
@@ -179,18 +205,37 @@ static void print_decisions(mg_str json) {
 }
 
 static void print_request(const mg_table *t) {
-    static const struct { const char *column, *label; } head[] = {
-        {"org_ref", "organization"}, {"key_id", "key"}, {"user_ref", "user"}, {"team", "team"}, {"operation", "operation"},
-        {"model_asked", "model asked"}, {"policy_generation", "policy generation"}};
-    static const struct { const char *column, *label; } each[] = {
-        {"attempt_id", "attempt id"}, {"provider", "provider"}, {"model", "model"}, {"outcome", "outcome"}, {"error", "error"}, {"http_status", "status"},
-        {"upstream_id", "upstream id"}, {"tokens_input", "input tokens"}, {"tokens_cached", "of them cached"}, {"tokens_output", "output tokens"},
-        {"cost_nano_usd", "cost (nano-dollars)"}, {"precision", "figures are"}, {"latency_ms", "latency ms"}, {"ttft_ms", "first token ms"}};
+    static const struct {
+        const char *column, *label;
+    } head[] = {{"org_ref", "organization"},
+                {"key_id", "key"},
+                {"user_ref", "user"},
+                {"team", "team"},
+                {"operation", "operation"},
+                {"model_asked", "model asked"},
+                {"policy_generation", "policy generation"}};
+    static const struct {
+        const char *column, *label;
+    } each[] = {{"attempt_id", "attempt id"},
+                {"provider", "provider"},
+                {"model", "model"},
+                {"outcome", "outcome"},
+                {"error", "error"},
+                {"http_status", "status"},
+                {"upstream_id", "upstream id"},
+                {"tokens_input", "input tokens"},
+                {"tokens_cached", "of them cached"},
+                {"tokens_output", "output tokens"},
+                {"cost_nano_usd", "cost (nano-dollars)"},
+                {"precision", "figures are"},
+                {"latency_ms", "latency ms"},
+                {"ttft_ms", "first token ms"}};
     size_t last = mg_table_rows(t) - 1;
     printf("request %.*s\n", MG_STR_ARG(mg_table_cell(t, last, "request_id")));
     for (size_t i = 0; i < sizeof head / sizeof head[0]; i++) print_cell(t, last, head[i].column, head[i].label);
     for (size_t r = 0; r <= last; r++) {
-        printf("\nattempt %.*s%s\n", MG_STR_ARG(mg_table_cell(t, r, "attempt")), mg_str_is(mg_table_cell(t, r, "final"), "1") ? " (final)" : "");
+        printf("\nattempt %.*s%s\n", MG_STR_ARG(mg_table_cell(t, r, "attempt")),
+               mg_str_is(mg_table_cell(t, r, "final"), "1") ? " (final)" : "");
         for (size_t i = 0; i < sizeof each / sizeof each[0]; i++) print_cell(t, r, each[i].column, each[i].label);
     }
     print_decisions(mg_table_cell(t, last, "decisions"));
@@ -203,18 +248,24 @@ int mg_verb_request_show(const mg_verb_context *v) {
     if (!use) return 1;
     const mg_param p = {"id", text_or_null(v->args[0])};
     mg_table *t = mg_table_create();
-    mg_status st = ((const mg_ledger *)mg_use_ops(use))->run(mg_use_shared(use), MG_STR("request.show"), &p, 1, mg_table_row, t, &error);
+    mg_status st = ((const mg_ledger *)mg_use_ops(use))
+                       ->run(mg_use_shared(use), MG_STR("request.show"), &p, 1, mg_table_row, t, &error);
     int status = 0;
-    if (st != MG_OK) status = mg_verb_fail(1, "%s", error.text);
-    else if (!mg_table_rows(t)) status = mg_verb_fail(1, "the ledger has no request '%s' (rows arrive within a second of the answer)", v->args[0]);
-    else if (v->json) print_table(t, MG_TABLE_JSON);
-    else print_request(t);
+    if (st != MG_OK)
+        status = mg_verb_fail(1, "%s", error.text);
+    else if (!mg_table_rows(t))
+        status =
+            mg_verb_fail(1, "the ledger has no request '%s' (rows arrive within a second of the answer)", v->args[0]);
+    else if (v->json)
+        print_table(t, MG_TABLE_JSON);
+    else
+        print_request(t);
     mg_table_destroy(t);
     mg_use_unref(use);
     return status;
 }
 
-/* ---- schema and spool ---------------------------------------------------------------------------------------------------------------- */
+/* ---- schema and spool -------------------------------------------------------------------------------------------- */
 
 static void print_step(void *arg, mg_str name, bool applied) {
     (void)arg;

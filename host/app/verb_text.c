@@ -53,7 +53,8 @@ static void print_fault(void *arg, const mg_config_fault *f) {
 static void print_spans(const mg_found *f, size_t n) {
     fputs("{\"spans\":[", stdout);
     for (size_t i = 0; i < n; i++)
-        printf("%s{\"type\":\"%s\",\"start\":%zu,\"end\":%zu,\"confidence\":%.2f}", i ? "," : "", f[i].type, f[i].start, f[i].end, f[i].confidence);
+        printf("%s{\"type\":\"%s\",\"start\":%zu,\"end\":%zu,\"confidence\":%.2f}", i ? "," : "", f[i].type, f[i].start,
+               f[i].end, f[i].confidence);
     puts("]}");
 }
 
@@ -69,8 +70,10 @@ int mg_verb_scan(const mg_verb_context *v) {
         const mg_found *found;
         size_t n;
         mg_error error;
-        if (mg_detect(&w, s, l.arena, text, NULL, 0, &found, &n, &error) == MG_OK) print_spans(found, n);
-        else status = mg_verb_fail(1, "line %zu: %s", l.number, error.text);
+        if (mg_detect(&w, s, l.arena, text, NULL, 0, &found, &n, &error) == MG_OK)
+            print_spans(found, n);
+        else
+            status = mg_verb_fail(1, "line %zu: %s", l.number, error.text);
     }
     lines_finish(&l);
     for (size_t i = 0; i < s->n_detectors; i++) mg_use_detach(s->detectors[i], 0);
@@ -92,7 +95,7 @@ int mg_verb_tokens(const mg_verb_context *v) {
     return status;
 }
 
-/* ---- price ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- price ------------------------------------------------------------------------------------------------------- */
 
 static bool count_option(const mg_verb_context *v, const char *name, int64_t *out) {
     const char *s = mg_verb_option(v, name);
@@ -121,7 +124,8 @@ int mg_verb_price(const mg_verb_context *v) {
     mg_usage u = {.size = sizeof u};
     char usd[32];
     if (v->n_args != 1) return mg_verb_fail(2, "usage: moongate price MODEL [--input N --cached N --output N]");
-    if (!count_option(v, "--input", &u.input) || !count_option(v, "--cached", &u.cached) || !count_option(v, "--output", &u.output))
+    if (!count_option(v, "--input", &u.input) || !count_option(v, "--cached", &u.cached) ||
+        !count_option(v, "--output", &u.output))
         return mg_verb_fail(2, "--input, --cached and --output take a number of tokens");
     if (u.cached > u.input) return mg_verb_fail(2, "--cached is part of --input, so it can't be larger");
     mg_str name = mg_str_of(v->args[0]), vendor = {0};
@@ -129,12 +133,16 @@ int mg_verb_price(const mg_verb_context *v) {
     const mg_price *p = mg_prices_find(table, vendor, name);
     size_t slash = mg_str_find(name, '/');
     if (!p && slash < name.n) p = mg_prices_find(table, mg_str_from(name.p, slash), mg_str_skip(name, slash + 1));
-    if (!p) return mg_verb_fail(1, "the price table of %.*s does not know '%s'", MG_STR_ARG(mg_prices_date(table)), v->args[0]);
+    if (!p)
+        return mg_verb_fail(1, "the price table of %.*s does not know '%s'", MG_STR_ARG(mg_prices_date(table)),
+                            v->args[0]);
     int64_t cost = mg_price_cost(p, &u);
     mg_money_format(cost, usd);
     if (v->json) {
-        printf("{\"provider\":\"%.*s\",\"model\":\"%.*s\",\"cost_usd\":\"%s\",\"cost_nano_usd\":%lld,\"input_nano_usd_per_million\":%lld,\"output_nano_usd_per_million\":%lld}\n",
-               MG_STR_ARG(p->provider), MG_STR_ARG(p->model), usd, (long long)cost, (long long)p->input, (long long)p->output);
+        printf("{\"provider\":\"%.*s\",\"model\":\"%.*s\",\"cost_usd\":\"%s\",\"cost_nano_usd\":%lld,\"input_nano_usd_"
+               "per_million\":%lld,\"output_nano_usd_per_million\":%lld}\n",
+               MG_STR_ARG(p->provider), MG_STR_ARG(p->model), usd, (long long)cost, (long long)p->input,
+               (long long)p->output);
         return 0;
     }
     print_price(p);

@@ -18,7 +18,7 @@ typedef struct mg_option {
 typedef struct mg_verb_context {
     const mg_verb *verb;
     mg_str config_path; /* {NULL,0}: the defaults */
-    mg_config *config;      /* NULL unless the verb needs it */
+    mg_config *config; /* NULL unless the verb needs it */
     mg_registry *plugins;
     bool json;
     const char *args[16]; /* without options; args[0] is the first after the verb */
@@ -27,7 +27,7 @@ typedef struct mg_verb_context {
 } mg_verb_context;
 
 struct mg_verb {
-    const char *name;     /* "serve", "key add" */
+    const char *name; /* "serve", "key add" */
     const char *arguments; /* "[-c FILE]" */
     const char *summary;
     bool needs_config;

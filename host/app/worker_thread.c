@@ -26,7 +26,7 @@ struct mg_workers {
     mg_error error;
 };
 
-/* ---- a worker's parts, made and ended on its own thread -------------------------------------------------------------------- */
+/* ---- a worker's parts, made and ended on its own thread ---------------------------------------------------------- */
 
 static mg_status build(thread *t, mg_error *error) {
     mg_worker *w = &t->worker;
@@ -46,7 +46,8 @@ static mg_status build(thread *t, mg_error *error) {
     mg_worker_snapshot(w);
     for (size_t i = 0; i < o->n_listeners; i++)
         if (!mg_listener_attach(o->listeners[i], w->index, w->loop, w->server, o->tls[i]))
-            return mg_fail(error, 0, "listen", "worker %zu can't accept on %.*s", w->index, MG_STR_ARG(mg_listener_address(o->listeners[i])));
+            return mg_fail(error, 0, "listen", "worker %zu can't accept on %.*s", w->index,
+                           MG_STR_ARG(mg_listener_address(o->listeners[i])));
     return MG_OK;
 }
 
@@ -94,7 +95,7 @@ static void *run(void *arg) {
     return NULL;
 }
 
-/* ---- all of them -------------------------------------------------------------------------------------------------------------- */
+/* ---- all of them ------------------------------------------------------------------------------------------------- */
 
 mg_workers *mg_workers_start(const mg_workers_options *o, mg_error *error) {
     mg_workers *all = MG_NEW(mg_workers);
@@ -150,7 +151,9 @@ static void wait_drained(mg_workers *all, size_t wanted, uint64_t wait_ms) {
 void mg_workers_drain(mg_workers *all, uint64_t wait_ms) {
     size_t running = 0;
     for (size_t i = 0; i < all->n; i++)
-        if (all->v[i].running && all->v[i].worker.server && mg_evloop_post(all->v[i].worker.loop, begin_drain, &all->v[i])) running++;
+        if (all->v[i].running && all->v[i].worker.server &&
+            mg_evloop_post(all->v[i].worker.loop, begin_drain, &all->v[i]))
+            running++;
     if (running && wait_ms) wait_drained(all, running, wait_ms);
     for (size_t i = 0; i < all->n; i++) {
         thread *t = &all->v[i];
@@ -186,8 +189,10 @@ size_t mg_workers_post(mg_workers *all, void (*work)(mg_worker *worker, void *ar
     for (size_t i = 0; i < all->n; i++) {
         posted *p = MG_NEW(posted);
         *p = (posted){work, &all->v[i].worker, arg};
-        if (mg_evloop_post(all->v[i].worker.loop, run_posted, p)) n++;
-        else free(p);
+        if (mg_evloop_post(all->v[i].worker.loop, run_posted, p))
+            n++;
+        else
+            free(p);
     }
     return n;
 }

@@ -7,7 +7,7 @@
 #include "gateway/tokens.h"
 #include "gateway/usage.h"
 
-/* ---- events of a frame --------------------------------------------------------------------------------------------------- */
+/* ---- events of a frame ------------------------------------------------------------------------------------------- */
 
 static void set_usage(mg_attempt *a, const mg_event *e) {
     if (!e->usage) return;
@@ -51,7 +51,7 @@ static mg_status decode(mg_attempt *a, mg_str event, mg_str data, const mg_json 
     return a->ops->decode(a->self, &frame, &sink, error);
 }
 
-/* ---- streams --------------------------------------------------------------------------------------------------------------- */
+/* ---- streams ----------------------------------------------------------------------------------------------------- */
 
 static bool looks_like_json(mg_str data) { return data.n && (data.p[0] == '{' || data.p[0] == '['); }
 
@@ -64,7 +64,9 @@ bool mg_answer_frame(mg_attempt *a, mg_str raw, mg_str event, mg_str data) {
         mg_arena_reset(r->worker->scratch);
         mg_status st = MG_OK;
         /* "[DONE]" begins like an array and is none: what does not parse is the provider's to judge, as bytes. */
-        if (looks_like_json(data) && mg_json_parse(r->worker->json, r->worker->scratch, data.p, data.n, &json, &error) != MG_OK) json = NULL;
+        if (looks_like_json(data) &&
+            mg_json_parse(r->worker->json, r->worker->scratch, data.p, data.n, &json, &error) != MG_OK)
+            json = NULL;
         st = decode(a, event, data, json, &error);
         if (st != MG_OK) {
             /* One event that can't be read is left out; the client's SDK could not read it either. */
@@ -102,7 +104,7 @@ void mg_answer_release(mg_attempt *a, size_t n) {
     mg_buf_drain(&a->held, n);
 }
 
-/* ---- plain answers -------------------------------------------------------------------------------------------------------------- */
+/* ---- plain answers ----------------------------------------------------------------------------------------------- */
 
 mg_status mg_answer_decode(mg_attempt *a, mg_error *error) {
     if (!mg_buf_reserve(&a->in, MG_JSON_PADDING)) return mg_fail(error, 502, "bad_answer", "the answer is too large");
@@ -147,7 +149,7 @@ mg_str mg_answer_body(mg_attempt *a) {
     return a->edits.n ? mg_edits_render(&a->edits, mg_buf_view(&a->in)) : mg_buf_view(&a->in);
 }
 
-/* ---- an answer of our own ------------------------------------------------------------------------------------------------------------ */
+/* ---- an answer of our own ---------------------------------------------------------------------------------------- */
 
 mg_str mg_answer_synthesize(mg_request *r, mg_str text, mg_str finish_reason) {
     mg_buf b = {0};
@@ -156,19 +158,23 @@ mg_str mg_answer_synthesize(mg_request *r, mg_str text, mg_str finish_reason) {
     if (r->stream) mg_buf_str(&b, MG_STR("data: "));
     mg_buf_printf(&b, "{\"id\":\"chatcmpl-%s\",\"object\":\"%s\",\"created\":%lld,\"model\":", r->id, object, now);
     mg_buf_json(&b, r->model);
-    mg_buf_printf(&b, ",\"choices\":[{\"index\":0,\"%s\":{\"role\":\"assistant\",\"content\":", r->stream ? "delta" : "message");
+    mg_buf_printf(
+        &b, ",\"choices\":[{\"index\":0,\"%s\":{\"role\":\"assistant\",\"content\":", r->stream ? "delta" : "message");
     mg_buf_json(&b, text);
-    mg_buf_str(&b, r->stream ? MG_STR("},\"logprobs\":null,\"finish_reason\":") : MG_STR(",\"refusal\":null},\"logprobs\":null,\"finish_reason\":"));
+    mg_buf_str(&b, r->stream ? MG_STR("},\"logprobs\":null,\"finish_reason\":")
+                             : MG_STR(",\"refusal\":null},\"logprobs\":null,\"finish_reason\":"));
     mg_buf_json(&b, finish_reason);
     mg_buf_str(&b, MG_STR("}]"));
-    if (!r->stream) mg_buf_str(&b, MG_STR(",\"usage\":{\"prompt_tokens\":0,\"completion_tokens\":0,\"total_tokens\":0}}"));
-    else mg_buf_str(&b, MG_STR("}\n\ndata: [DONE]\n\n"));
+    if (!r->stream)
+        mg_buf_str(&b, MG_STR(",\"usage\":{\"prompt_tokens\":0,\"completion_tokens\":0,\"total_tokens\":0}}"));
+    else
+        mg_buf_str(&b, MG_STR("}\n\ndata: [DONE]\n\n"));
     mg_str out = mg_arena_dup(r->arena, mg_buf_view(&b));
     mg_buf_finish(&b);
     return out;
 }
 
-/* ---- headers ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- headers ----------------------------------------------------------------------------------------------------- */
 
 static mg_str number(mg_request *r, int64_t n) { return mg_arena_int(r->arena, n); }
 
@@ -176,15 +182,18 @@ static mg_str number(mg_request *r, int64_t n) { return mg_arena_int(r->arena, n
 static mg_str reset_text(mg_request *r, uint64_t ms) {
     uint64_t s = (ms + 999) / 1000;
     if (ms < 1000) return mg_arena_join(r->arena, (const mg_str[]){number(r, (int64_t)ms), MG_STR("ms")}, 2);
-    const mg_str parts[] = {number(r, (int64_t)(s / 3600)), MG_STR("h"), number(r, (int64_t)(s / 60 % 60)), MG_STR("m"), number(r, (int64_t)(s % 60)), MG_STR("s")};
+    const mg_str parts[] = {number(r, (int64_t)(s / 3600)), MG_STR("h"), number(r, (int64_t)(s / 60 % 60)), MG_STR("m"),
+                            number(r, (int64_t)(s % 60)),   MG_STR("s")};
     size_t skip = s < 60 ? 4 : s < 3600 ? 2 : 0;
     return mg_arena_join(r->arena, parts + skip, 6 - skip);
 }
 
 static size_t limit_headers(mg_request *r, mg_measure measure, mg_header *out) {
     static const mg_str names[2][3] = {
-        {MG_STR_INIT("x-ratelimit-limit-requests"), MG_STR_INIT("x-ratelimit-remaining-requests"), MG_STR_INIT("x-ratelimit-reset-requests")},
-        {MG_STR_INIT("x-ratelimit-limit-tokens"), MG_STR_INIT("x-ratelimit-remaining-tokens"), MG_STR_INIT("x-ratelimit-reset-tokens")}};
+        {MG_STR_INIT("x-ratelimit-limit-requests"), MG_STR_INIT("x-ratelimit-remaining-requests"),
+         MG_STR_INIT("x-ratelimit-reset-requests")},
+        {MG_STR_INIT("x-ratelimit-limit-tokens"), MG_STR_INIT("x-ratelimit-remaining-tokens"),
+         MG_STR_INIT("x-ratelimit-reset-tokens")}};
     const mg_str *name = names[measure == MG_MEASURE_TOKENS];
     mg_limit_status st;
     if (!mg_limits_tightest(r, measure, &st)) return 0;

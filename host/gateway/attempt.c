@@ -7,12 +7,12 @@
 
 #include <stdio.h>
 
-static const char *const failure_names[] = {"none",  "bad_request", "context_length", "auth",    "not_found",
-                                            "rate",  "quota",       "overloaded",     "content", "server"};
+static const char *const failure_names[] = {"none", "bad_request", "context_length", "auth",    "not_found",
+                                            "rate", "quota",       "overloaded",     "content", "server"};
 
 const char *mg_failure_name(mg_failure f) { return failure_names[f]; }
 
-/* ---- what is sent ---------------------------------------------------------------------------------------------------- */
+/* ---- what is sent ------------------------------------------------------------------------------------------------ */
 
 static void out_method(void *ctx, mg_str method) {
     mg_attempt *a = ctx;
@@ -51,14 +51,20 @@ static void add_own_headers(mg_attempt *a) {
         mg_str v = mg_exchange_header(r->x, passed_on[i]);
         if (v.p && a->n_headers < MG_ATTEMPT_HEADERS) a->headers[a->n_headers++] = (mg_header){passed_on[i], v};
     }
-    for (size_t i = 0; i < r->n_extra_headers && a->n_headers < MG_ATTEMPT_HEADERS; i++) a->headers[a->n_headers++] = r->extra_headers[i];
+    for (size_t i = 0; i < r->n_extra_headers && a->n_headers < MG_ATTEMPT_HEADERS; i++)
+        a->headers[a->n_headers++] = r->extra_headers[i];
 }
 
 static mg_provider_request provider_request(const mg_attempt *a) {
     const mg_request *r = a->r;
-    return (mg_provider_request){.size = sizeof(mg_provider_request), .operation = r->operation, .model = a->target->model,
-                                 .stream = r->stream, .want_usage = r->stream, .api_key = a->target->provider->api_key,
-                                 .body = r->body, .root = r->root};
+    return (mg_provider_request){.size = sizeof(mg_provider_request),
+                                 .operation = r->operation,
+                                 .model = a->target->model,
+                                 .stream = r->stream,
+                                 .want_usage = r->stream,
+                                 .api_key = a->target->provider->api_key,
+                                 .body = r->body,
+                                 .root = r->root};
 }
 
 static mg_status encode(mg_attempt *a, mg_error *error) {
@@ -71,12 +77,16 @@ static mg_status encode(mg_attempt *a, mg_error *error) {
     a->written.max = MG_EMBEDDINGS_MAX;
     add_own_headers(a);
     st = a->ops->encode(a->self, &pr, &out, error);
-    if (st != MG_OK) return st == MG_DECLINED ? mg_fail(error, 400, "unsupported", "this provider does not offer the operation") : st;
-    a->body = a->written.n ? mg_buf_view(&a->written) : a->edits.n ? mg_edits_render(&a->edits, a->r->body) : a->r->body;
+    if (st != MG_OK)
+        return st == MG_DECLINED ? mg_fail(error, 400, "unsupported", "this provider does not offer the operation")
+                                 : st;
+    a->body = a->written.n ? mg_buf_view(&a->written)
+              : a->edits.n ? mg_edits_render(&a->edits, a->r->body)
+                           : a->r->body;
     return MG_OK;
 }
 
-/* ---- what comes back ---------------------------------------------------------------------------------------------------- */
+/* ---- what comes back --------------------------------------------------------------------------------------------- */
 
 static mg_str find_header(const mg_header *h, size_t n, mg_str name) {
     for (size_t i = 0; i < n; i++)
@@ -177,12 +187,18 @@ static void on_done(void *arg, const mg_upstream_result *result) {
 
 static const mg_upstream_events upstream_events = {on_head, on_data, on_done};
 
-/* ---- starting ---------------------------------------------------------------------------------------------------------------- */
+/* ---- starting ---------------------------------------------------------------------------------------------------- */
 
 static void send(mg_attempt *a) {
     const mg_provider_use *p = a->target->provider;
-    mg_upstream_request q = {.method = a->method, .base_url = p->base_url, .path = a->path, .headers = a->headers,
-                             .n_headers = a->n_headers, .body = a->body, .timeouts = p->timeouts, .ca_file = p->ca_file,
+    mg_upstream_request q = {.method = a->method,
+                             .base_url = p->base_url,
+                             .path = a->path,
+                             .headers = a->headers,
+                             .n_headers = a->n_headers,
+                             .body = a->body,
+                             .timeouts = p->timeouts,
+                             .ca_file = p->ca_file,
                              .max_body = a->r->stream ? 0 : MG_EMBEDDINGS_MAX};
     if (a->target->total_ms) q.timeouts.total_ms = a->target->total_ms;
     if (a->r->first_byte_ms) q.timeouts.first_byte_ms = a->r->first_byte_ms;

@@ -7,9 +7,9 @@
 
 enum {
     MG_ATTEMPT_HEADERS = 32,
-    MG_ANSWER_MAX = 8 << 20,     /* a plain answer that is held until its usage is known */
+    MG_ANSWER_MAX = 8 << 20, /* a plain answer that is held until its usage is known */
     MG_EMBEDDINGS_MAX = 64 << 20, /* embeddings answers are large */
-    MG_EVENT_MAX = 4 << 20       /* one event of a stream */
+    MG_EVENT_MAX = 4 << 20 /* one event of a stream */
 };
 
 struct mg_attempt {
@@ -39,11 +39,11 @@ struct mg_attempt {
     mg_buf window; /* their text */
     mg_str last; /* the terminating frame, sent after usage is durable */
     bool done_seen; /* the format's terminator has come */
-    bool over;      /* upstream has ended */
-    bool bad_frame;  /* the stream said that it failed, or is rubbish: kind and message say how */
+    bool over; /* upstream has ended */
+    bool bad_frame; /* the stream said that it failed, or is rubbish: kind and message say how */
     bool hide_frame; /* the present frame is not for the client */
     bool watch_text; /* a reply policy wants the text: `window` collects it */
-    bool hold;       /* frames wait in `held` for its verdict */
+    bool hold; /* frames wait in `held` for its verdict */
     const mg_json *root; /* a plain answer, parsed */
     mg_timer *linger;
 
@@ -77,6 +77,6 @@ bool mg_answer_frame(mg_attempt *a, mg_str raw, mg_str event, mg_str data);
 /* What the attempt tells the pipeline (gateway/pipeline.c). Each may end the request: the caller touches nothing after. */
 void mg_pipeline_progress(mg_attempt *a); /* frames were taken */
 void mg_pipeline_answered(mg_attempt *a); /* the answer is whole, whatever its status */
-void mg_pipeline_failed(mg_attempt *a);   /* it is not: a->kind says why */
+void mg_pipeline_failed(mg_attempt *a); /* it is not: a->kind says why */
 
 #endif

@@ -26,11 +26,13 @@ mg_counts *mg_counts_create(mg_metrics *m) {
     if (!m) return c;
     for (int o = 0; o <= MG_OUTCOME_TIMEOUT; o++) {
         mg_header label = {MG_STR("outcome"), mg_str_of(mg_outcome_name((mg_outcome)o))};
-        c->outcomes[o] = mg_metrics_series(m, "moongate_requests_total", MG_COUNTER, "Requests of the data plane by outcome", NULL, 0, &label, 1);
+        c->outcomes[o] = mg_metrics_series(m, "moongate_requests_total", MG_COUNTER,
+                                           "Requests of the data plane by outcome", NULL, 0, &label, 1);
     }
     c->open = mg_metrics_series(m, "moongate_requests_open", MG_GAUGE, "Requests under way", NULL, 0, NULL, 0);
-    c->latency = mg_metrics_series(m, "moongate_request_seconds", MG_HISTOGRAM, "Time from the first byte of a request to the end of its answer",
-                                   seconds, BUCKETS, NULL, 0);
+    c->latency =
+        mg_metrics_series(m, "moongate_request_seconds", MG_HISTOGRAM,
+                          "Time from the first byte of a request to the end of its answer", seconds, BUCKETS, NULL, 0);
     return c;
 }
 
@@ -48,9 +50,12 @@ static provider_counts *provider_of(mg_counts *c, mg_str name) {
     p->name = mg_str_from(mg_strndup(name.p, name.n), name.n);
     mg_header label = {MG_STR("provider"), p->name};
     p->input = mg_metrics_series(c->m, "moongate_tokens_input_total", MG_COUNTER, "Input tokens", NULL, 0, &label, 1);
-    p->output = mg_metrics_series(c->m, "moongate_tokens_output_total", MG_COUNTER, "Output tokens", NULL, 0, &label, 1);
-    p->cost = mg_metrics_series(c->m, "moongate_cost_nano_usd_total", MG_COUNTER, "Cost in nano-dollars", NULL, 0, &label, 1);
-    p->ttft = mg_metrics_series(c->m, "moongate_ttft_seconds", MG_HISTOGRAM, "Time to first token of streams", seconds, BUCKETS, &label, 1);
+    p->output =
+        mg_metrics_series(c->m, "moongate_tokens_output_total", MG_COUNTER, "Output tokens", NULL, 0, &label, 1);
+    p->cost =
+        mg_metrics_series(c->m, "moongate_cost_nano_usd_total", MG_COUNTER, "Cost in nano-dollars", NULL, 0, &label, 1);
+    p->ttft = mg_metrics_series(c->m, "moongate_ttft_seconds", MG_HISTOGRAM, "Time to first token of streams", seconds,
+                                BUCKETS, &label, 1);
     return p;
 }
 
@@ -69,7 +74,9 @@ void mg_counts_request(mg_counts *c, const mg_request *r) {
 void mg_counts_attempt(mg_counts *c, mg_str provider, const char *kind) {
     if (!c->m) return;
     mg_header labels[] = {{MG_STR("provider"), provider}, {MG_STR("kind"), mg_str_of(kind)}};
-    mg_series_add(mg_metrics_series(c->m, "moongate_attempts_failed_total", MG_COUNTER, "Attempts at a provider that failed", NULL, 0, labels, 2), 1);
+    mg_series_add(mg_metrics_series(c->m, "moongate_attempts_failed_total", MG_COUNTER,
+                                    "Attempts at a provider that failed", NULL, 0, labels, 2),
+                  1);
 }
 
 void mg_counts_open(mg_counts *c, int by) { mg_series_add(c->open, by); }

@@ -75,12 +75,12 @@ static mg_status unknown_type(const mg_snapshot *s, mg_str type, mg_error *error
         for (size_t i = 0; i < ops->n_types && at + 40 < sizeof list; i++)
             at += (size_t)snprintf(list + at, sizeof list - at, "%s%.32s", at ? ", " : "", ops->types[i].name);
     }
-    return mg_fail(error, 500, "policy_failed", "no detector finds '%.*s'; there are: %s", (int)(type.n < 40 ? type.n : 40),
-                   type.p, at ? list : "none");
+    return mg_fail(error, 500, "policy_failed", "no detector finds '%.*s'; there are: %s",
+                   (int)(type.n < 40 ? type.n : 40), type.p, at ? list : "none");
 }
 
-mg_status mg_detect(mg_worker *w, const mg_snapshot *s, mg_arena *arena, mg_str text, const mg_str *types, size_t n_types,
-                    const mg_found **found, size_t *n, mg_error *error) {
+mg_status mg_detect(mg_worker *w, const mg_snapshot *s, mg_arena *arena, mg_str text, const mg_str *types,
+                    size_t n_types, const mg_found **found, size_t *n, mg_error *error) {
     collector c = {.arena = arena};
     bool known[64] = {false};
     if (n_types > 64) return mg_fail(error, 500, "policy_failed", "more than 64 types were asked for");

@@ -15,7 +15,7 @@ typedef struct mg_found {
 
 /* Spans in order of start, overlaps resolved (higher confidence, then longer wins), in the arena. types NULL: all. MG_ERROR:
  * a detector failed or a type is unknown (the sentence names the known ones): never read as "nothing found". */
-mg_status mg_detect(mg_worker *w, const mg_snapshot *s, mg_arena *arena, mg_str text, const mg_str *types, size_t n_types,
-                    const mg_found **found, size_t *n, mg_error *error);
+mg_status mg_detect(mg_worker *w, const mg_snapshot *s, mg_arena *arena, mg_str text, const mg_str *types,
+                    size_t n_types, const mg_found **found, size_t *n, mg_error *error);
 
 #endif

@@ -12,8 +12,8 @@ typedef struct mg_edit {
     mg_str text;
     mg_edit_kind kind;
     const mg_json *parent; /* all but REPLACE: whose commas change */
-    const mg_json *child;  /* REMOVE */
-    mg_str key;            /* APPEND to an object: its name, decoded */
+    const mg_json *child; /* REMOVE */
+    mg_str key; /* APPEND to an object: its name, decoded */
 } mg_edit;
 
 typedef struct mg_edits {

@@ -33,7 +33,8 @@ static void on_head(void *arg, int status, const mg_header *h, size_t n) {
     f->status = status;
     f->headers = mg_arena_alloc(f->arena, (n ? n : 1) * sizeof *h);
     f->n_headers = n;
-    for (size_t i = 0; i < n; i++) f->headers[i] = (mg_header){mg_arena_dup(f->arena, h[i].name), mg_arena_dup(f->arena, h[i].value)};
+    for (size_t i = 0; i < n; i++)
+        f->headers[i] = (mg_header){mg_arena_dup(f->arena, h[i].name), mg_arena_dup(f->arena, h[i].value)};
 }
 
 static void on_data(void *arg, mg_str bytes) {
@@ -67,7 +68,9 @@ static mg_status split_url(mg_str url, mg_str *base, mg_str *host, mg_str *path,
     for (size_t i = 0; i < url.n; i++)
         if ((unsigned char)url.p[i] <= ' ' || url.p[i] == 127) scheme = 0;
     if (!scheme || !end || mg_str_find(*host, '@') < host->n || mg_str_find(*path, '#') < path->n)
-        return mg_fail(error, 0, "url", "http.request: 'url' must be http:// or https:// with a host, without credentials, spaces or '#'");
+        return mg_fail(
+            error, 0, "url",
+            "http.request: 'url' must be http:// or https:// with a host, without credentials, spaces or '#'");
     return MG_OK;
 }
 
@@ -83,18 +86,28 @@ static void copy_request(mg_fetch *f, const mg_fetch_request *r, mg_str base, mg
     for (size_t i = 0; i < r->n_headers; i++)
         h[i] = (mg_header){mg_arena_dup(f->arena, r->headers[i].name), mg_arena_dup(f->arena, r->headers[i].value)};
     uint64_t ms = r->timeout_ms && r->timeout_ms < TIMEOUT_MS ? r->timeout_ms : TIMEOUT_MS;
-    mg_str target = path.n && path.p[0] == '/' ? mg_arena_dup(f->arena, path) : mg_arena_printf(f->arena, "/%.*s", MG_STR_ARG(path));
-    f->request = (mg_upstream_request){.method = mg_arena_dup(f->arena, r->method), .base_url = mg_arena_dup(f->arena, base), .path = target,
-                                       .headers = h, .n_headers = r->n_headers, .body = mg_arena_dup(f->arena, r->body),
-                                       .timeouts = {.connect_ms = ms, .first_byte_ms = ms, .idle_ms = ms, .total_ms = ms}, .max_body = BODY_MAX};
+    mg_str target = path.n && path.p[0] == '/' ? mg_arena_dup(f->arena, path)
+                                               : mg_arena_printf(f->arena, "/%.*s", MG_STR_ARG(path));
+    f->request =
+        (mg_upstream_request){.method = mg_arena_dup(f->arena, r->method),
+                              .base_url = mg_arena_dup(f->arena, base),
+                              .path = target,
+                              .headers = h,
+                              .n_headers = r->n_headers,
+                              .body = mg_arena_dup(f->arena, r->body),
+                              .timeouts = {.connect_ms = ms, .first_byte_ms = ms, .idle_ms = ms, .total_ms = ms},
+                              .max_body = BODY_MAX};
 }
 
-mg_fetch *mg_fetch_start(mg_worker *w, const mg_snapshot *s, const mg_fetch_request *r, mg_fetch_done done, void *arg, mg_error *error) {
+mg_fetch *mg_fetch_start(mg_worker *w, const mg_snapshot *s, const mg_fetch_request *r, mg_fetch_done done, void *arg,
+                         mg_error *error) {
     static const mg_upstream_events events = {on_head, on_data, on_done};
     mg_str base, host, path;
     if (split_url(r->url, &base, &host, &path, error) != MG_OK) return NULL;
     if (!allowed(s, host)) {
-        mg_fail(error, 0, "host", "http.request: the configuration does not allow the host '%.*s': add it to http.allow", (int)(host.n < 200 ? host.n : 200), host.p);
+        mg_fail(error, 0, "host",
+                "http.request: the configuration does not allow the host '%.*s': add it to http.allow",
+                (int)(host.n < 200 ? host.n : 200), host.p);
         return NULL;
     }
     mg_fetch *f = MG_NEW(mg_fetch);

@@ -6,7 +6,7 @@
 typedef struct taken_entry {
     mg_limit limit;
     mg_str key;
-    int64_t amount;  /* counted in the store for this request */
+    int64_t amount; /* counted in the store for this request */
     uint64_t bucket;
     bool counted;
     bool fixed, soft; /* budgets */
@@ -33,7 +33,7 @@ static mg_taken *taken_of(mg_request *r) {
     return r->taken;
 }
 
-/* ---- keys ------------------------------------------------------------------------------------------------------------- */
+/* ---- keys -------------------------------------------------------------------------------------------------------- */
 
 /* Whom a limit counts. What is bound to the key wins over what the client says. */
 static mg_str scope_id(const mg_request *r, mg_scope scope) {
@@ -51,7 +51,9 @@ static mg_str scope_id(const mg_request *r, mg_scope scope) {
 /* Everything before the first ':' is the organization: the store keeps what belongs together under it. */
 static mg_str limit_key(const mg_request *r, const mg_limit *l) {
     const char kind[] = {':', 'l', (char)('0' + l->measure), (char)('0' + l->scope), ':'};
-    const mg_str parts[] = {r->org->id, {kind, sizeof kind}, mg_arena_int(r->arena, (int64_t)l->rate.period_ms), MG_STR(":"), l->name, MG_STR(":"), scope_id(r, l->scope)};
+    const mg_str parts[] = {
+        r->org->id,  {kind, sizeof kind},  mg_arena_int(r->arena, (int64_t)l->rate.period_ms), MG_STR(":"), l->name,
+        MG_STR(":"), scope_id(r, l->scope)};
     return mg_arena_join(r->arena, parts, sizeof parts / sizeof parts[0]);
 }
 
@@ -60,10 +62,11 @@ static mg_str budget_key(const mg_request *r, mg_str what, mg_str period, int64_
     return mg_arena_join(r->arena, parts, sizeof parts / sizeof parts[0]);
 }
 
-/* ---- the entries of a request ------------------------------------------------------------------------------------------- */
+/* ---- the entries of a request ------------------------------------------------------------------------------------ */
 
 static bool same_limit(const mg_limit *a, const mg_limit *b) {
-    return a->scope == b->scope && a->measure == b->measure && a->rate.period_ms == b->rate.period_ms && mg_str_eq(a->name, b->name);
+    return a->scope == b->scope && a->measure == b->measure && a->rate.period_ms == b->rate.period_ms &&
+           mg_str_eq(a->name, b->name);
 }
 
 static taken_entry *add_entry(mg_request *r) {
@@ -96,11 +99,15 @@ static size_t declare(mg_request *r, const mg_limit *l, bool *tightened) {
 }
 
 static mg_counter counter_of(const taken_entry *e, int64_t amount) {
-    return (mg_counter){.key = e->key, .amount = amount, .limit = e->limit.rate.amount, .period_ms = e->limit.rate.period_ms,
-                        .fixed = e->fixed, .soft = e->soft};
+    return (mg_counter){.key = e->key,
+                        .amount = amount,
+                        .limit = e->limit.rate.amount,
+                        .period_ms = e->limit.rate.period_ms,
+                        .fixed = e->fixed,
+                        .soft = e->soft};
 }
 
-/* ---- the store ------------------------------------------------------------------------------------------------------------ */
+/* ---- the store --------------------------------------------------------------------------------------------------- */
 
 static const mg_store *store_of(mg_request *r, void **self, mg_error *error) {
     if (!r->snapshot->store) {
@@ -137,9 +144,9 @@ static void on_taken(void *arg, const void *result) {
     if (res->status == MG_DECLINED && res->refused < n) {
         const taken_entry *e = &t->v[t->op.which[res->refused]];
         mg_request_decide(r, mg_phase_name(r->phase), MG_STR("limit"), "limit",
-                          "\"scope\":\"%s\",\"limit\":%lld,\"used\":%lld,\"period_ms\":%llu,\"budget\":%s", mg_scope_name(e->limit.scope),
-                          (long long)e->limit.rate.amount, (long long)e->state.used, (unsigned long long)e->limit.rate.period_ms,
-                          e->fixed ? "true" : "false");
+                          "\"scope\":\"%s\",\"limit\":%lld,\"used\":%lld,\"period_ms\":%llu,\"budget\":%s",
+                          mg_scope_name(e->limit.scope), (long long)e->limit.rate.amount, (long long)e->state.used,
+                          (unsigned long long)e->limit.rate.period_ms, e->fixed ? "true" : "false");
         r->budget_refused = e->fixed;
         finish(r, false, e->state.wait_ms, NULL);
         return;
@@ -190,7 +197,7 @@ void mg_limits_cancel(mg_request *r) {
     r->taken->op.active = false;
 }
 
-/* ---- reservation ------------------------------------------------------------------------------------------------------------ */
+/* ---- reservation ------------------------------------------------------------------------------------------------- */
 
 static void declare_budget(mg_request *r) {
     const mg_budget *b = &r->org->budget;
@@ -244,7 +251,7 @@ void mg_limits_settle(mg_request *r, int64_t tokens, int64_t cost_nano) {
     r->reserved = false;
 }
 
-/* ---- status -------------------------------------------------------------------------------------------------------------------- */
+/* ---- status ------------------------------------------------------------------------------------------------------ */
 
 typedef struct status_read {
     mg_request *r;
@@ -310,7 +317,8 @@ void mg_budget_status_get(mg_request *r, mg_scope scope, mg_str period, mg_budge
     }
     status_read *s = MG_ARENA_NEW(r->arena, status_read);
     *s = (status_read){.r = r, .budget = b, .budget_done = done, .resets_at_ms = end, .arg = arg};
-    mg_counter c[2] = {{.key = budget_key(r, MG_STR(":bu:"), b->period, start), .fixed = true}, {.key = budget_key(r, MG_STR(":br:"), b->period, start), .fixed = true}};
+    mg_counter c[2] = {{.key = budget_key(r, MG_STR(":bu:"), b->period, start), .fixed = true},
+                       {.key = budget_key(r, MG_STR(":br:"), b->period, start), .fixed = true}};
     read_counters(s, c, 2);
 }
 
@@ -327,12 +335,15 @@ bool mg_limits_tightest(const mg_request *r, mg_measure measure, mg_limit_status
     return found;
 }
 
-void mg_budget_prime(mg_worker *w, const mg_snapshot *s, const mg_org *org, int64_t period_start_ms, int64_t spent_nano) {
+void mg_budget_prime(mg_worker *w, const mg_snapshot *s, const mg_org *org, int64_t period_start_ms,
+                     int64_t spent_nano) {
     mg_error error;
     char key[256];
-    int n = snprintf(key, sizeof key, "%.*s:bu:%.*s:%lld", MG_STR_ARG(org->id), MG_STR_ARG(org->budget.period), (long long)period_start_ms);
+    int n = snprintf(key, sizeof key, "%.*s:bu:%.*s:%lld", MG_STR_ARG(org->id), MG_STR_ARG(org->budget.period),
+                     (long long)period_start_ms);
     void *self = s->store ? mg_use_self(s->store, w->index, w->loop, &error) : NULL;
     if (!self || n < 0 || (size_t)n >= sizeof key) return;
-    mg_counter c = {.key = {key, (size_t)n}, .amount = spent_nano, .limit = org->budget.limit_nano, .fixed = true, .soft = true};
+    mg_counter c = {
+        .key = {key, (size_t)n}, .amount = spent_nano, .limit = org->budget.limit_nano, .fixed = true, .soft = true};
     ((const mg_store *)mg_use_ops(s->store))->take(self, &c, 1, mg_evloop_pend(w->loop, ignore, NULL));
 }

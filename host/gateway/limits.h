@@ -38,7 +38,8 @@ void mg_budget_status_get(mg_request *r, mg_scope scope, mg_str period, mg_budge
 
 /* Counts what the ledger says was spent in the present period, before the first request: the memory store starts empty. On
  * the worker's thread. */
-void mg_budget_prime(mg_worker *w, const mg_snapshot *s, const mg_org *org, int64_t period_start_ms, int64_t spent_nano);
+void mg_budget_prime(mg_worker *w, const mg_snapshot *s, const mg_org *org, int64_t period_start_ms,
+                     int64_t spent_nano);
 
 /* The tightest requests window and tokens window seen for this request, for x-ratelimit-* headers; false: no such limit. */
 bool mg_limits_tightest(const mg_request *r, mg_measure measure, mg_limit_status *out);

@@ -3,7 +3,7 @@
 
 #include "base/buf.h"
 
-/* ---- edits --------------------------------------------------------------------------------------------------------- */
+/* ---- edits ------------------------------------------------------------------------------------------------------- */
 
 mg_status mg_request_sync(mg_request *r, mg_error *error) {
     if (!r->edits.n) return MG_OK;
@@ -33,7 +33,7 @@ static mg_str quoted(mg_request *r, mg_str text) {
     return out;
 }
 
-/* ---- parts ----------------------------------------------------------------------------------------------------------- */
+/* ---- parts ------------------------------------------------------------------------------------------------------- */
 
 typedef struct part_list {
     mg_request *r;
@@ -77,10 +77,14 @@ static void add_content_part(part_list *l, mg_str role, const mg_json *part) {
         add_part(l, (mg_part){MG_PART_IMAGE, role, {0}, mime_of_url(mg_json_text(url)), NULL, span_of(url)});
     } else if (mg_str_is(type, "input_audio")) {
         const mg_json *audio = mg_json_get(part, MG_STR("input_audio"));
-        add_part(l, (mg_part){MG_PART_AUDIO, role, {0}, mg_json_text(mg_json_get(audio, MG_STR("format"))), NULL, span_of(audio)});
+        add_part(
+            l, (mg_part){
+                   MG_PART_AUDIO, role, {0}, mg_json_text(mg_json_get(audio, MG_STR("format"))), NULL, span_of(audio)});
     } else if (mg_str_is(type, "file")) {
         const mg_json *file = mg_json_get(part, MG_STR("file"));
-        add_part(l, (mg_part){MG_PART_FILE, role, mg_json_text(mg_json_get(file, MG_STR("filename"))), {0}, NULL, span_of(file)});
+        add_part(
+            l, (mg_part){
+                   MG_PART_FILE, role, mg_json_text(mg_json_get(file, MG_STR("filename"))), {0}, NULL, span_of(file)});
     } else {
         add_part(l, (mg_part){MG_PART_OTHER, role, type, {0}, NULL, span_of(part)});
     }
@@ -96,14 +100,16 @@ static void add_message_parts(part_list *l, const mg_json *message) {
     const mg_json *calls = mg_json_get(message, MG_STR("tool_calls"));
     for (const mg_json *c = calls && calls->type == MG_JSON_ARRAY ? calls->child : NULL; c; c = c->next) {
         const mg_json *f = mg_json_get(c, MG_STR("function"));
-        add_text(l, MG_PART_TOOL_ARGUMENTS, role, mg_json_text(mg_json_get(f, MG_STR("name"))), mg_json_get(f, MG_STR("arguments")));
+        add_text(l, MG_PART_TOOL_ARGUMENTS, role, mg_json_text(mg_json_get(f, MG_STR("name"))),
+                 mg_json_get(f, MG_STR("arguments")));
     }
 }
 
 static void add_input_parts(part_list *l, const mg_json *input) {
     add_text(l, MG_PART_TEXT, MG_STR("input"), (mg_str){0}, input);
     if (mg_json_kind(input) == MG_JSON_ARRAY)
-        for (const mg_json *i = input->child; i; i = i->next) add_text(l, MG_PART_TEXT, MG_STR("input"), (mg_str){0}, i);
+        for (const mg_json *i = input->child; i; i = i->next)
+            add_text(l, MG_PART_TEXT, MG_STR("input"), (mg_str){0}, i);
 }
 
 const mg_part *mg_request_parts(mg_request *r, size_t *n) {
@@ -149,7 +155,7 @@ static mg_str join_texts(mg_request *r, bool (*wanted)(mg_str role)) {
 mg_str mg_request_user_text(mg_request *r) { return join_texts(r, is_user); }
 mg_str mg_request_system_text(mg_request *r) { return join_texts(r, is_system); }
 
-/* ---- changes ----------------------------------------------------------------------------------------------------------- */
+/* ---- changes ----------------------------------------------------------------------------------------------------- */
 
 static mg_status need_chat(const mg_request *r, const char *what, mg_error *error) {
     if (r->operation == MG_OP_CHAT && r->root) return MG_OK;
@@ -183,8 +189,10 @@ mg_status mg_request_set_system(mg_request *r, mg_str text, mg_error *error) {
     bool placed = false;
     for (const mg_json *m = messages->child; m; m = m->next) {
         if (!is_system(mg_json_text(mg_json_get(m, MG_STR("role"))))) continue;
-        if (!placed) mg_edits_set(&r->edits, m, MG_STR("content"), quoted(r, text));
-        else mg_edits_remove(&r->edits, messages, m, r->body);
+        if (!placed)
+            mg_edits_set(&r->edits, m, MG_STR("content"), quoted(r, text));
+        else
+            mg_edits_remove(&r->edits, messages, m, r->body);
         placed = true;
     }
     if (!placed) mg_edits_append(&r->edits, messages, message_json(r, MG_STR("system"), text), true);
@@ -196,8 +204,8 @@ mg_status mg_request_add_message(mg_request *r, mg_str role, mg_str text, mg_err
     if (st == MG_OK) st = mg_request_sync(r, error);
     if (st != MG_OK) return st;
     if (!is_system(role) && !mg_str_is(role, "user") && !mg_str_is(role, "assistant"))
-        return mg_fail(error, 500, "policy_failed", "a message's role is system, developer, user or assistant, not '%.*s'",
-                       MG_STR_ARG(role));
+        return mg_fail(error, 500, "policy_failed",
+                       "a message's role is system, developer, user or assistant, not '%.*s'", MG_STR_ARG(role));
     mg_edits_append(&r->edits, mg_json_get(r->root, MG_STR("messages")), message_json(r, role, text), false);
     return MG_OK;
 }
@@ -218,13 +226,16 @@ mg_status mg_request_set_param(mg_request *r, mg_str key, mg_str json, mg_error 
     static const char *const own[] = {"model", "messages", "input", "stream"};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
         if (mg_str_is(key, own[i]))
-            return mg_fail(error, 500, "policy_failed", "set_param can't change '%s': there is a method of its own for that", own[i]);
+            return mg_fail(error, 500, "policy_failed",
+                           "set_param can't change '%s': there is a method of its own for that", own[i]);
     if (!r->root) return mg_fail(error, 500, "policy_failed", "this request has no body");
     mg_status st = mg_request_sync(r, error);
     if (st != MG_OK) return st;
     const mg_json *member = mg_json_get(r->root, key);
-    if (json.p) mg_edits_set(&r->edits, r->root, mg_arena_dup(r->arena, key), json);
-    else if (member) mg_edits_remove(&r->edits, r->root, member, r->body);
+    if (json.p)
+        mg_edits_set(&r->edits, r->root, mg_arena_dup(r->arena, key), json);
+    else if (member)
+        mg_edits_remove(&r->edits, r->root, member, r->body);
     return MG_OK;
 }
 
@@ -236,8 +247,10 @@ mg_status mg_request_remove_tool(mg_request *r, mg_str name, mg_error *error) {
     size_t left = 0;
     const mg_json *found = NULL;
     for (const mg_json *t = mg_json_kind(tools) == MG_JSON_ARRAY ? tools->child : NULL; t; t = t->next) {
-        if (mg_str_eq(mg_json_text(mg_json_path(t, "function.name")), name)) found = t;
-        else left++;
+        if (mg_str_eq(mg_json_text(mg_json_path(t, "function.name")), name))
+            found = t;
+        else
+            left++;
     }
     if (!found) return MG_DECLINED;
     if (left) {

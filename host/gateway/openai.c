@@ -12,7 +12,7 @@
 
 #include <stdio.h>
 
-/* ---- routes ----------------------------------------------------------------------------------------------------------------- */
+/* ---- routes ------------------------------------------------------------------------------------------------------ */
 
 typedef enum route { ROUTE_NONE, ROUTE_CHAT, ROUTE_EMBEDDINGS, ROUTE_MODELS, ROUTE_MODEL } route;
 
@@ -31,7 +31,8 @@ static route route_of(mg_str path, mg_str *rest) {
 
 static void reply_error(mg_exchange *x, int status, const char *code, const char *message) {
     mg_buf b = {0};
-    const mg_header h[] = {{MG_STR("content-type"), MG_STR("application/json")}, {MG_STR("x-should-retry"), MG_STR("false")}};
+    const mg_header h[] = {{MG_STR("content-type"), MG_STR("application/json")},
+                           {MG_STR("x-should-retry"), MG_STR("false")}};
     mg_refusal_body(status, mg_str_of(code), mg_str_of(message), &b);
     mg_exchange_reply(x, status, h, 2, mg_buf_view(&b));
     mg_buf_finish(&b);
@@ -40,17 +41,19 @@ static void reply_error(mg_exchange *x, int status, const char *code, const char
 static bool check_route(mg_exchange *x, route ro) {
     bool get = mg_str_is(x->method, "GET") || mg_str_is(x->method, "HEAD");
     if (ro == ROUTE_NONE) {
-        reply_error(x, 404, "unknown_route", "There is no such route here. The gateway serves POST /v1/chat/completions, POST /v1/embeddings, "
+        reply_error(x, 404, "unknown_route",
+                    "There is no such route here. The gateway serves POST /v1/chat/completions, POST /v1/embeddings, "
                     "GET /v1/models and GET /v1/models/ID.");
     } else if (get != (ro == ROUTE_MODELS || ro == ROUTE_MODEL) || (!get && !mg_str_is(x->method, "POST"))) {
-        reply_error(x, 405, "method_not_allowed", get ? "This route takes POST." : "This route does not take that method.");
+        reply_error(x, 405, "method_not_allowed",
+                    get ? "This route takes POST." : "This route does not take that method.");
     } else {
         return true;
     }
     return false;
 }
 
-/* ---- who asks ------------------------------------------------------------------------------------------------------------------ */
+/* ---- who asks ---------------------------------------------------------------------------------------------------- */
 
 static mg_str bearer(mg_str v) {
     return v.n > 7 && strncasecmp(v.p, "bearer ", 7) == 0 ? mg_str_trim(mg_str_skip(v, 7)) : (mg_str){0};
@@ -60,9 +63,9 @@ static mg_str bearer(mg_str v) {
 static mg_status find_key(const mg_exchange *x, mg_str *key, mg_error *error) {
     *key = mg_exchange_header(x, MG_STR("x-moongate-key"));
     if (key->n) return MG_OK;
-    const mg_str found[] = {bearer(mg_exchange_header(x, MG_STR("authorization"))), mg_exchange_header(x, MG_STR("x-api-key")),
-                            mg_exchange_header(x, MG_STR("api-key")), mg_exchange_header(x, MG_STR("x-goog-api-key")),
-                            mg_exchange_query(x, MG_STR("key"))};
+    const mg_str found[] = {bearer(mg_exchange_header(x, MG_STR("authorization"))),
+                            mg_exchange_header(x, MG_STR("x-api-key")), mg_exchange_header(x, MG_STR("api-key")),
+                            mg_exchange_header(x, MG_STR("x-goog-api-key")), mg_exchange_query(x, MG_STR("key"))};
     for (size_t i = 0; i < sizeof found / sizeof found[0]; i++) {
         if (!found[i].n) continue;
         if (key->n && !mg_str_eq_secret(*key, found[i]))
@@ -70,7 +73,8 @@ static mg_status find_key(const mg_exchange *x, mg_str *key, mg_error *error) {
         *key = found[i];
     }
     if (!key->n)
-        return mg_fail(error, 401, "missing_api_key", "No key was sent. Send a virtual key of this gateway as 'Authorization: Bearer mg-…'.");
+        return mg_fail(error, 401, "missing_api_key",
+                       "No key was sent. Send a virtual key of this gateway as 'Authorization: Bearer mg-…'.");
     return MG_OK;
 }
 
@@ -91,7 +95,9 @@ static mg_status authenticate(mg_request *r, mg_error *error) {
     mg_status st = find_key(r->x, &secret, error);
     if (st != MG_OK) return st;
     r->key = mg_snapshot_key(r->snapshot, secret);
-    if (!r->key) return mg_fail(error, 401, "invalid_api_key", "Incorrect API key provided. Ask your operator for one of this gateway's virtual keys.");
+    if (!r->key)
+        return mg_fail(error, 401, "invalid_api_key",
+                       "Incorrect API key provided. Ask your operator for one of this gateway's virtual keys.");
     if (r->key->expires_ms && r->key->expires_ms <= mg_clock_unix_ms())
         return mg_fail(error, 401, "invalid_api_key", "This key has expired.");
     return find_org(r, error);
@@ -124,7 +130,7 @@ static void on_head(void *ctx, mg_exchange *x) {
     reply_error(x, error.http, error.code, error.text);
 }
 
-/* ---- models -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- models ------------------------------------------------------------------------------------------------------ */
 
 static bool may_use(const mg_request *r, const mg_model *m) {
     for (size_t i = 0; i < m->n_targets; i++)
@@ -145,13 +151,17 @@ static void each_model(mg_request *r, void (*model)(void *arg, mg_str id, mg_str
     const mg_snapshot *s = r->snapshot;
     for (size_t i = 0; i < s->n_models; i++)
         if (may_use(r, &s->models[i]))
-            model(arg, s->models[i].name, s->models[i].n_targets ? s->models[i].targets[0].provider->name : MG_STR("moongate"));
+            model(arg, s->models[i].name,
+                  s->models[i].n_targets ? s->models[i].targets[0].provider->name : MG_STR("moongate"));
     for (size_t p = 0; p < s->n_providers; p++) {
         mg_str name = s->providers[p].name;
         for (size_t i = 0; i < mg_prices_count(s->prices); i++) {
             const mg_price *price = mg_prices_at(s->prices, i);
-            if (!mg_str_eq(price->provider, name) && !mg_str_is(price->provider, mg_use_plugin(s->providers[p].use)->name)) continue;
-            mg_str id = mg_arena_printf(r->arena, MG_STR_FMT "/" MG_STR_FMT, MG_STR_ARG(name), MG_STR_ARG(price->model));
+            if (!mg_str_eq(price->provider, name) &&
+                !mg_str_is(price->provider, mg_use_plugin(s->providers[p].use)->name))
+                continue;
+            mg_str id =
+                mg_arena_printf(r->arena, MG_STR_FMT "/" MG_STR_FMT, MG_STR_ARG(name), MG_STR_ARG(price->model));
             if (mg_route_allowed(r->org, r->key, id, id)) model(arg, id, name);
         }
     }
@@ -165,7 +175,8 @@ static void list_model(void *arg, mg_str id, mg_str owner) {
 
 static void reply_json(mg_request *r, mg_str body) {
     mg_exchange *x = r->x;
-    mg_header h[] = {{MG_STR("content-type"), MG_STR("application/json")}, {MG_STR("x-request-id"), mg_arena_dup(x->arena, mg_str_from(r->id, 36))}};
+    mg_header h[] = {{MG_STR("content-type"), MG_STR("application/json")},
+                     {MG_STR("x-request-id"), mg_arena_dup(x->arena, mg_str_from(r->id, 36))}};
     r->outcome = MG_OUTCOME_OK;
     r->status = 200;
     mg_request_end(r);
@@ -209,27 +220,50 @@ static void serve_model(mg_request *r, mg_str id) {
     mg_buf_finish(&b);
 }
 
-/* ---- bodies ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- bodies ------------------------------------------------------------------------------------------------------ */
 
 typedef struct field {
     const char *name;
     unsigned types; /* 1 << mg_json_type that it may have; null is always fine */
 } field;
 
-enum { BOOL = 1 << MG_JSON_BOOL, NUMBER = 1 << MG_JSON_NUMBER, STRING = 1 << MG_JSON_STRING, ARRAY = 1 << MG_JSON_ARRAY, OBJECT = 1 << MG_JSON_OBJECT };
+enum {
+    BOOL = 1 << MG_JSON_BOOL,
+    NUMBER = 1 << MG_JSON_NUMBER,
+    STRING = 1 << MG_JSON_STRING,
+    ARRAY = 1 << MG_JSON_ARRAY,
+    OBJECT = 1 << MG_JSON_OBJECT
+};
 
 /* What the gateway itself reads, and what every vendor agrees on. Everything else goes through untouched. */
-static const field chat_fields[] = {
-    {"messages", ARRAY}, {"stream", BOOL}, {"stream_options", OBJECT}, {"max_tokens", NUMBER}, {"max_completion_tokens", NUMBER}, {"n", NUMBER},
-    {"temperature", NUMBER}, {"top_p", NUMBER}, {"presence_penalty", NUMBER}, {"frequency_penalty", NUMBER}, {"seed", NUMBER}, {"stop", STRING | ARRAY},
-    {"tools", ARRAY}, {"tool_choice", STRING | OBJECT}, {"response_format", OBJECT}, {"logprobs", BOOL}, {"user", STRING}, {"metadata", OBJECT}, {NULL, 0}};
-static const field embeddings_fields[] = {{"input", STRING | ARRAY}, {"dimensions", NUMBER}, {"encoding_format", STRING}, {"user", STRING}, {NULL, 0}};
+static const field chat_fields[] = {{"messages", ARRAY},
+                                    {"stream", BOOL},
+                                    {"stream_options", OBJECT},
+                                    {"max_tokens", NUMBER},
+                                    {"max_completion_tokens", NUMBER},
+                                    {"n", NUMBER},
+                                    {"temperature", NUMBER},
+                                    {"top_p", NUMBER},
+                                    {"presence_penalty", NUMBER},
+                                    {"frequency_penalty", NUMBER},
+                                    {"seed", NUMBER},
+                                    {"stop", STRING | ARRAY},
+                                    {"tools", ARRAY},
+                                    {"tool_choice", STRING | OBJECT},
+                                    {"response_format", OBJECT},
+                                    {"logprobs", BOOL},
+                                    {"user", STRING},
+                                    {"metadata", OBJECT},
+                                    {NULL, 0}};
+static const field embeddings_fields[] = {
+    {"input", STRING | ARRAY}, {"dimensions", NUMBER}, {"encoding_format", STRING}, {"user", STRING}, {NULL, 0}};
 
 static mg_status check_fields(const mg_json *root, const field *fields, mg_error *error) {
     for (; fields->name; fields++) {
         const mg_json *v = mg_json_get(root, mg_str_of(fields->name));
         if (!v || v->type == MG_JSON_NULL || fields->types & 1u << v->type) continue;
-        return mg_fail(error, 400, "invalid_type", "'%s' has the wrong type: got %s.", fields->name, mg_json_type_name((mg_json_type)v->type));
+        return mg_fail(error, 400, "invalid_type", "'%s' has the wrong type: got %s.", fields->name,
+                       mg_json_type_name((mg_json_type)v->type));
     }
     return MG_OK;
 }
@@ -250,11 +284,15 @@ static mg_status check_messages(const mg_json *messages, mg_error *error) {
         mg_str role = mg_json_text(mg_json_get(m, MG_STR("role")));
         bool known = false;
         for (size_t k = 0; k < sizeof roles / sizeof roles[0]; k++) known |= mg_str_is(role, roles[k]);
-        if (m->type != MG_JSON_OBJECT) return mg_fail(error, 400, "invalid_type", "'messages[%zu]' must be an object.", i);
-        if (!known) return mg_fail(error, 400, "invalid_value", "'messages[%zu].role' must be one of system, developer, user, assistant, tool.", i);
+        if (m->type != MG_JSON_OBJECT)
+            return mg_fail(error, 400, "invalid_type", "'messages[%zu]' must be an object.", i);
+        if (!known)
+            return mg_fail(error, 400, "invalid_value",
+                           "'messages[%zu].role' must be one of system, developer, user, assistant, tool.", i);
         mg_json_type content = mg_json_kind(mg_json_get(m, MG_STR("content")));
         if (content != MG_JSON_NULL && content != MG_JSON_STRING && content != MG_JSON_ARRAY)
-            return mg_fail(error, 400, "invalid_type", "'messages[%zu].content' must be a string or a list of parts.", i);
+            return mg_fail(error, 400, "invalid_type", "'messages[%zu].content' must be a string or a list of parts.",
+                           i);
     }
     return MG_OK;
 }
@@ -268,7 +306,8 @@ static mg_status check_input(const mg_json *input, mg_error *error) {
 static mg_status check_body(mg_request *r, mg_error *error) {
     bool chat = r->operation == MG_OP_CHAT;
     if (mg_json_kind(r->root) != MG_JSON_OBJECT)
-        return mg_fail(error, 400, "invalid_type", "The body must be a JSON object, not %s.", mg_json_type_name(mg_json_kind(r->root)));
+        return mg_fail(error, 400, "invalid_type", "The body must be a JSON object, not %s.",
+                       mg_json_type_name(mg_json_kind(r->root)));
     const mg_json *model = mg_json_get(r->root, MG_STR("model"));
     if (mg_json_kind(model) != MG_JSON_STRING || !model->str.n)
         return mg_fail(error, 400, "missing_required_parameter", "'model' must be the name of a model.");
@@ -336,7 +375,7 @@ static void on_request(void *ctx, mg_exchange *x) {
     mg_pipeline_run(r);
 }
 
-/* ---- the client's side -------------------------------------------------------------------------------------------------------------------- */
+/* ---- the client's side ------------------------------------------------------------------------------------------- */
 
 static void on_drained(void *ctx, mg_exchange *x) {
     (void)ctx;

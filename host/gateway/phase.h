@@ -19,7 +19,7 @@ typedef enum mg_phase {
 const char *mg_phase_name(mg_phase p);
 
 typedef enum mg_verdict_kind {
-    MG_VERDICT_NONE,  /* go on */
+    MG_VERDICT_NONE, /* go on */
     MG_VERDICT_DENY,
     MG_VERDICT_ANSWER,
     MG_VERDICT_QUEUE
@@ -28,19 +28,19 @@ typedef enum mg_verdict_kind {
 /* What a phase returned; strings live in the request's arena. `targets` go straight into the request. */
 typedef struct mg_verdict {
     mg_verdict_kind kind;
-    int status;              /* deny; default 403 */
-    mg_str code, message;    /* deny */
-    int64_t retry_after_ms;  /* deny; -1: none */
-    mg_str severity;         /* deny */
-    mg_str rule;             /* which rule decided: "acme/rate.admit" unless the policy named one */
+    int status; /* deny; default 403 */
+    mg_str code, message; /* deny */
+    int64_t retry_after_ms; /* deny; -1: none */
+    mg_str severity; /* deny */
+    mg_str rule; /* which rule decided: "acme/rate.admit" unless the policy named one */
     mg_str text, finish_reason; /* answer */
-    int64_t max_wait_ms;     /* queue */
-    int priority;            /* queue */
+    int64_t max_wait_ms; /* queue */
+    int priority; /* queue */
 } mg_verdict;
 
 typedef enum mg_run {
     MG_RUN_DONE, /* request->verdict holds the answer */
-    MG_RUN_WAIT  /* a policy waits for a primitive: mg_request_resume(request) will be called on this loop */
+    MG_RUN_WAIT /* a policy waits for a primitive: mg_request_resume(request) will be called on this loop */
 } mg_run;
 
 /* The policy runtime as the gateway sees it; one a worker. */

@@ -20,7 +20,7 @@ typedef enum step {
     STEP_RESERVE,
     STEP_DISPATCH,
     STEP_UPSTREAM, /* an attempt is under way */
-    STEP_WINDOW,   /* a reply policy judges part of a stream */
+    STEP_WINDOW, /* a reply policy judges part of a stream */
     STEP_FAILED,
     STEP_ANSWERED,
     STEP_REPLY,
@@ -43,13 +43,14 @@ static next go(mg_request *r, step s) {
     return GO;
 }
 
-/* ---- policies ------------------------------------------------------------------------------------------------------------ */
+/* ---- policies ---------------------------------------------------------------------------------------------------- */
 
 static next refuse_verdict(mg_request *r) {
     const mg_verdict v = r->verdict;
     mg_request_decide(r, mg_phase_name(r->phase), v.rule, "deny", "\"status\":%d", v.status ? v.status : 403);
     mg_refuse(r, v.status ? v.status : 403, v.code.n ? v.code : MG_STR("policy_denied"),
-              v.message.n ? v.message : MG_STR("The request was refused by policy."), v.retry_after_ms, MG_OUTCOME_DENIED);
+              v.message.n ? v.message : MG_STR("The request was refused by policy."), v.retry_after_ms,
+              MG_OUTCOME_DENIED);
     return OVER;
 }
 
@@ -80,11 +81,13 @@ static next queue_verdict(mg_request *r) {
     int64_t wait = r->verdict.max_wait_ms > 0 ? r->verdict.max_wait_ms : 0;
     if (!r->queue_until) {
         r->queue_until = now + (uint64_t)(wait < 600000 ? wait : 600000);
-        mg_request_decide(r, mg_phase_name(r->phase), r->verdict.rule, "queue", "\"max_wait_ms\":%lld", (long long)wait);
+        mg_request_decide(r, mg_phase_name(r->phase), r->verdict.rule, "queue", "\"max_wait_ms\":%lld",
+                          (long long)wait);
     }
     if (now >= r->queue_until) {
-        mg_refuse(r, 429, MG_STR("rate_limit_exceeded"), MG_STR("The request waited in the queue as long as it may and was not admitted."),
-                  1000, MG_OUTCOME_DENIED);
+        mg_refuse(r, 429, MG_STR("rate_limit_exceeded"),
+                  MG_STR("The request waited in the queue as long as it may and was not admitted."), 1000,
+                  MG_OUTCOME_DENIED);
         return OVER;
     }
     uint64_t left = r->queue_until - now;
@@ -123,7 +126,7 @@ static next ask_phase(mg_request *r, mg_phase phase, step after) {
     return go(r, after);
 }
 
-/* ---- limits ----------------------------------------------------------------------------------------------------------------- */
+/* ---- limits ------------------------------------------------------------------------------------------------------ */
 
 static void on_taken(void *arg, bool ok, uint64_t wait_ms, const mg_error *error) {
     mg_request *r = arg;
@@ -138,12 +141,16 @@ static next refuse_limit(mg_request *r) {
     if (r->take_error.text[0]) {
         mg_refuse_error(r, &r->take_error, MG_OUTCOME_DENIED);
     } else if (r->budget_refused) {
-        mg_refuse(r, 429, MG_STR("insufficient_quota"), MG_STR("The budget of the organization is used up, or what is left of it does not cover the most "
-                  "that this request can cost. Ask for fewer tokens (max_tokens), or ask the operator."), -1, MG_OUTCOME_DENIED);
+        mg_refuse(r, 429, MG_STR("insufficient_quota"),
+                  MG_STR("The budget of the organization is used up, or what is left of it does not cover the most "
+                         "that this request can cost. Ask for fewer tokens (max_tokens), or ask the operator."),
+                  -1, MG_OUTCOME_DENIED);
     } else {
         bool never = r->take_wait_ms == UINT64_MAX;
-        mg_refuse(r, 429, MG_STR("rate_limit_exceeded"), never ? MG_STR("The request alone is larger than a rate limit allows.")
-                  : mg_arena_printf(r->arena, "Rate limit reached. Try again in %.3f s.", (double)r->take_wait_ms / 1000),
+        mg_refuse(r, 429, MG_STR("rate_limit_exceeded"),
+                  never ? MG_STR("The request alone is larger than a rate limit allows.")
+                        : mg_arena_printf(r->arena, "Rate limit reached. Try again in %.3f s.",
+                                          (double)r->take_wait_ms / 1000),
                   never ? -1 : (int64_t)r->take_wait_ms, MG_OUTCOME_DENIED);
     }
     return OVER;
@@ -168,8 +175,10 @@ static bool keep_priced(mg_request *r) {
     if (r->snapshot->unknown_model_nano_per_million >= 0) return true;
     mg_target *kept = mg_arena_alloc(r->arena, r->n_targets * sizeof *kept);
     for (size_t i = 0; i < r->n_targets; i++) {
-        if (mg_target_price(r->snapshot, &r->targets[i])) kept[n++] = r->targets[i];
-        else mg_request_decide(r, "route", r->targets[i].name, "skip", "\"reason\":\"no price\"");
+        if (mg_target_price(r->snapshot, &r->targets[i]))
+            kept[n++] = r->targets[i];
+        else
+            mg_request_decide(r, "route", r->targets[i].name, "skip", "\"reason\":\"no price\"");
     }
     r->targets = kept;
     r->n_targets = n;
@@ -185,7 +194,9 @@ static next step_estimate(mg_request *r) {
     }
     mg_route_order(r);
     if (!keep_priced(r)) {
-        mg_refuse(r, 403, MG_STR("model_not_priced"), MG_STR("The price of this model is not known here, and the gateway refuses what it can't price."), -1, MG_OUTCOME_DENIED);
+        mg_refuse(r, 403, MG_STR("model_not_priced"),
+                  MG_STR("The price of this model is not known here, and the gateway refuses what it can't price."), -1,
+                  MG_OUTCOME_DENIED);
         return OVER;
     }
     const mg_json *max = mg_json_get(r->root, MG_STR("max_completion_tokens"));
@@ -219,7 +230,7 @@ static next step_reserve(mg_request *r) {
     return r->take_ok ? go(r, STEP_DISPATCH) : refuse_limit(r);
 }
 
-/* ---- attempts ------------------------------------------------------------------------------------------------------------------- */
+/* ---- attempts ---------------------------------------------------------------------------------------------------- */
 
 static void watch_reply(mg_request *r) {
     const mg_policy_runner *p = &r->worker->policy;
@@ -277,24 +288,33 @@ static next refuse_failure(mg_request *r, mg_attempt *a) {
     const mg_str provider = a->target->provider->name;
     mg_outcome outcome = strncmp(a->kind, "timeout", 7) == 0 ? MG_OUTCOME_TIMEOUT : MG_OUTCOME_ERROR;
     if (outcome == MG_OUTCOME_TIMEOUT)
-        mg_refuse(r, 504, MG_STR("upstream_timeout"), mg_arena_printf(r->arena, "The provider '%.*s' took too long to answer.", MG_STR_ARG(provider)), -1, outcome);
+        mg_refuse(r, 504, MG_STR("upstream_timeout"),
+                  mg_arena_printf(r->arena, "The provider '%.*s' took too long to answer.", MG_STR_ARG(provider)), -1,
+                  outcome);
     else if (a->failure == MG_FAIL_RATE)
-        mg_refuse(r, 429, MG_STR("rate_limit_exceeded"), mg_arena_printf(r->arena, "The provider '%.*s' limits our rate.", MG_STR_ARG(provider)),
+        mg_refuse(r, 429, MG_STR("rate_limit_exceeded"),
+                  mg_arena_printf(r->arena, "The provider '%.*s' limits our rate.", MG_STR_ARG(provider)),
                   a->retry_after_ms >= 0 ? a->retry_after_ms : 1000, outcome);
     else if (a->failure == MG_FAIL_OVERLOADED)
-        mg_refuse(r, 503, MG_STR("overloaded"), mg_arena_printf(r->arena, "The provider '%.*s' is overloaded.", MG_STR_ARG(provider)),
+        mg_refuse(r, 503, MG_STR("overloaded"),
+                  mg_arena_printf(r->arena, "The provider '%.*s' is overloaded.", MG_STR_ARG(provider)),
                   a->retry_after_ms >= 0 ? a->retry_after_ms : 1000, outcome);
     else if (a->failure == MG_FAIL_AUTH || a->failure == MG_FAIL_QUOTA)
-        mg_refuse(r, 502, MG_STR("upstream_refused"), mg_arena_printf(r->arena, "The provider '%.*s' refuses the gateway's account (%s): the operator has to mend it.",
-                  MG_STR_ARG(provider), a->failure == MG_FAIL_AUTH ? "credentials" : "out of quota"), -1, outcome);
+        mg_refuse(r, 502, MG_STR("upstream_refused"),
+                  mg_arena_printf(
+                      r->arena, "The provider '%.*s' refuses the gateway's account (%s): the operator has to mend it.",
+                      MG_STR_ARG(provider), a->failure == MG_FAIL_AUTH ? "credentials" : "out of quota"),
+                  -1, outcome);
     else
-        mg_refuse(r, 502, MG_STR("upstream_error"), mg_arena_printf(r->arena, "The provider '%.*s' failed (%s).", MG_STR_ARG(provider), a->kind), -1, outcome);
+        mg_refuse(r, 502, MG_STR("upstream_error"),
+                  mg_arena_printf(r->arena, "The provider '%.*s' failed (%s).", MG_STR_ARG(provider), a->kind), -1,
+                  outcome);
     return OVER;
 }
 
 static bool about_the_request(const mg_attempt *a) {
-    return a->root && (a->failure == MG_FAIL_BAD_REQUEST || a->failure == MG_FAIL_CONTEXT_LENGTH || a->failure == MG_FAIL_CONTENT ||
-                       a->failure == MG_FAIL_NOT_FOUND);
+    return a->root && (a->failure == MG_FAIL_BAD_REQUEST || a->failure == MG_FAIL_CONTEXT_LENGTH ||
+                       a->failure == MG_FAIL_CONTENT || a->failure == MG_FAIL_NOT_FOUND);
 }
 
 static bool try_again(mg_request *r, mg_attempt *a) {
@@ -318,7 +338,8 @@ static next step_failed(mg_request *r) {
         r->asking = false;
     }
     if (try_again(r, a)) {
-        mg_request_decide(r, "route", MG_STR("failover"), "route", "\"kind\":\"%s\",\"status\":%d,\"attempt\":%d", a->kind, a->status, a->no);
+        mg_request_decide(r, "route", MG_STR("failover"), "route", "\"kind\":\"%s\",\"status\":%d,\"attempt\":%d",
+                          a->kind, a->status, a->no);
         mg_usage_failed(a);
         mg_attempt_finish(a);
         r->attempt = NULL;
@@ -334,7 +355,7 @@ void mg_pipeline_failed(mg_attempt *a) {
     mg_pipeline_run(a->r);
 }
 
-/* ---- the answer ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- the answer -------------------------------------------------------------------------------------------------- */
 
 void mg_pipeline_answered(mg_attempt *a) {
     mg_request *r = a->r;
@@ -447,7 +468,7 @@ void mg_pipeline_settle(mg_request *r) {
     r->asking = false;
 }
 
-/* ---- running ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- running ----------------------------------------------------------------------------------------------------- */
 
 static next run_step(mg_request *r) {
     switch ((step)r->step) {

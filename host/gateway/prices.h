@@ -8,10 +8,10 @@
 typedef struct mg_price {
     mg_str provider; /* vendor: openai, anthropic, google, azure, demo */
     mg_str model;
-    mg_str mode;     /* chat, embedding, moderation, … */
-    int64_t input, output;      /* per million tokens; -1: not charged by token */
-    int64_t cached;             /* input read from the vendor's cache; -1: as input */
-    int64_t cache_write;        /* -1: as input */
+    mg_str mode; /* chat, embedding, moderation, … */
+    int64_t input, output; /* per million tokens; -1: not charged by token */
+    int64_t cached; /* input read from the vendor's cache; -1: as input */
+    int64_t cache_write; /* -1: as input */
     int64_t audio_input, audio_output; /* -1: as input / output */
     int64_t context, max_output; /* tokens; 0: not known */
     bool tools, vision;

@@ -18,7 +18,8 @@ typedef struct redaction {
 static mg_status check_mode(mg_str mode, bool *hash, mg_error *error) {
     *hash = mg_str_is(mode, "hash");
     if (*hash || !mode.n || mg_str_is(mode, "mask")) return MG_OK;
-    return mg_fail(error, 500, "policy_failed", "redact: mode is \"mask\" or \"hash\", not \"%.*s\"", (int)(mode.n < 40 ? mode.n : 40), mode.p);
+    return mg_fail(error, 500, "policy_failed", "redact: mode is \"mask\" or \"hash\", not \"%.*s\"",
+                   (int)(mode.n < 40 ? mode.n : 40), mode.p);
 }
 
 static void write_mark(const redaction *d, mg_str value, const char *type, mg_buf *out) {
@@ -80,10 +81,12 @@ static mg_status redact_text(redaction *d, mg_str text, mg_str *out, mg_error *e
 }
 
 static void decide(redaction *d) {
-    if (d->count) mg_request_decide(d->r, mg_phase_name(d->r->phase), MG_STR("redact"), "redact", "\"spans\":%zu", d->count);
+    if (d->count)
+        mg_request_decide(d->r, mg_phase_name(d->r->phase), MG_STR("redact"), "redact", "\"spans\":%zu", d->count);
 }
 
-mg_status mg_request_redact(mg_request *r, const mg_str *types, size_t n_types, mg_str mode, size_t *count, mg_error *error) {
+mg_status mg_request_redact(mg_request *r, const mg_str *types, size_t n_types, mg_str mode, size_t *count,
+                            mg_error *error) {
     redaction d = {.r = r, .types = types, .n_types = n_types};
     mg_status st = check_mode(mode, &d.hash, error);
     if (st != MG_OK) return st;
@@ -101,7 +104,8 @@ mg_status mg_request_redact(mg_request *r, const mg_str *types, size_t n_types, 
     return MG_OK;
 }
 
-mg_status mg_request_redact_reply(mg_request *r, const mg_str *types, size_t n_types, mg_str mode, size_t *count, mg_error *error) {
+mg_status mg_request_redact_reply(mg_request *r, const mg_str *types, size_t n_types, mg_str mode, size_t *count,
+                                  mg_error *error) {
     redaction d = {.r = r, .types = types, .n_types = n_types};
     mg_status st = check_mode(mode, &d.hash, error);
     if (st != MG_OK) return st;

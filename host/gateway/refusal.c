@@ -23,8 +23,10 @@ void mg_refusal_body(int status, mg_str code, mg_str message, mg_buf *out) {
     mg_buf_str(out, MG_STR("{\"error\":{\"message\":"));
     mg_buf_json(out, message);
     mg_buf_printf(out, ",\"type\":\"%s\",\"param\":null,\"code\":", mg_refusal_type(status, code));
-    if (code.n) mg_buf_json(out, code);
-    else mg_buf_str(out, MG_STR("null"));
+    if (code.n)
+        mg_buf_json(out, code);
+    else
+        mg_buf_str(out, MG_STR("null"));
     mg_buf_str(out, MG_STR("}}"));
 }
 
@@ -56,7 +58,8 @@ void mg_refuse(mg_request *r, int status, mg_str code, mg_str message, int64_t r
     mg_str body = mg_arena_dup(r->arena, mg_buf_view(&b));
     mg_buf_finish(&b);
     if (r->outcome == MG_OUTCOME_NONE) r->outcome = outcome;
-    if (!r->error_kind[0]) snprintf(r->error_kind, sizeof r->error_kind, "%.*s", (int)(code.n < 23 ? code.n : 23), code.p ? code.p : "");
+    if (!r->error_kind[0])
+        snprintf(r->error_kind, sizeof r->error_kind, "%.*s", (int)(code.n < 23 ? code.n : 23), code.p ? code.p : "");
     if (r->committed) {
         end_stream(r, body);
         return;
@@ -66,7 +69,8 @@ void mg_refuse(mg_request *r, int status, mg_str code, mg_str message, int64_t r
     mg_header h[MG_ANSWER_HEADERS + 4];
     size_t n = mg_answer_headers(r, MG_STR("application/json"), false, h);
     n += retry_headers(r, retry_after_ms, h + n);
-    if (no_retry(status, code, retry_after_ms, outcome)) h[n++] = (mg_header){MG_STR("x-should-retry"), MG_STR("false")};
+    if (no_retry(status, code, retry_after_ms, outcome))
+        h[n++] = (mg_header){MG_STR("x-should-retry"), MG_STR("false")};
     mg_request_end(r);
     mg_exchange_reply(x, status, h, n, body);
 }

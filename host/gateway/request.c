@@ -68,7 +68,7 @@ void mg_request_decide(mg_request *r, const char *phase, mg_str rule, const char
     r->decisions_tail = &d->next;
 }
 
-/* ---- headers and tags ---------------------------------------------------------------------------------------------------- */
+/* ---- headers and tags -------------------------------------------------------------------------------------------- */
 
 static const char *const credentials[] = {"authorization", "proxy-authorization", "x-moongate-key", "x-api-key",
                                           "api-key",       "x-goog-api-key",      "cookie"};
@@ -80,13 +80,15 @@ mg_str mg_request_header(const mg_request *r, mg_str name) {
 }
 
 static bool token_char(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("!#$%&'*+-.^_`|~", c));
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
 /* Headers that frame the message, that the connection owns, or that carry credentials are not a policy's to set. */
 static bool header_reserved(mg_str name) {
-    static const char *const reserved[] = {"host", "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te",
-                                           "trailer", "expect", "content-type", "content-encoding", "accept-encoding"};
+    static const char *const reserved[] = {
+        "host",    "content-length", "transfer-encoding", "connection",       "keep-alive",     "upgrade", "te",
+        "trailer", "expect",         "content-type",      "content-encoding", "accept-encoding"};
     for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
         if (mg_str_ieq(name, mg_str_of(reserved[i]))) return true;
     for (size_t i = 0; i < sizeof credentials / sizeof credentials[0]; i++)
@@ -110,8 +112,10 @@ static mg_header *append_header(mg_request *r, const mg_header *old, size_t n) {
 }
 
 mg_status mg_request_set_header(mg_request *r, mg_str name, mg_str value, mg_error *error) {
-    if (!header_grammar(name, value)) return mg_fail(error, 500, "policy_failed", "set_header: not a header name and value");
-    if (header_reserved(name)) return mg_fail(error, 500, "policy_failed", "set_header can't set '%.*s'", MG_STR_ARG(name));
+    if (!header_grammar(name, value))
+        return mg_fail(error, 500, "policy_failed", "set_header: not a header name and value");
+    if (header_reserved(name))
+        return mg_fail(error, 500, "policy_failed", "set_header can't set '%.*s'", MG_STR_ARG(name));
     if (r->n_extra_headers == 16) return mg_fail(error, 500, "policy_failed", "set_header: more than 16 headers");
     mg_str lower = mg_arena_dup(r->arena, name);
     for (size_t i = 0; i < lower.n; i++)
@@ -122,7 +126,8 @@ mg_status mg_request_set_header(mg_request *r, mg_str name, mg_str value, mg_err
 }
 
 mg_status mg_request_tag(mg_request *r, mg_str key, mg_str value, mg_error *error) {
-    if (!key.n || key.n > 64 || value.n > 256) return mg_fail(error, 500, "policy_failed", "tag: a key of 1 to 64 bytes, a value of at most 256");
+    if (!key.n || key.n > 64 || value.n > 256)
+        return mg_fail(error, 500, "policy_failed", "tag: a key of 1 to 64 bytes, a value of at most 256");
     for (size_t i = 0; i < r->n_tags; i++)
         if (mg_str_eq(r->tags[i].name, key)) {
             r->tags[i].value = mg_arena_dup(r->arena, value);
@@ -135,7 +140,9 @@ mg_status mg_request_tag(mg_request *r, mg_str key, mg_str value, mg_error *erro
 }
 
 mg_status mg_request_replace_reply(mg_request *r, mg_str text, mg_error *error) {
-    if (r->stream) return mg_fail(error, 500, "policy_failed", "the text of a stream can't be replaced: part of it has been sent; deny{…} ends it");
+    if (r->stream)
+        return mg_fail(error, 500, "policy_failed",
+                       "the text of a stream can't be replaced: part of it has been sent; deny{…} ends it");
     r->reply_replaced = true;
     r->reply_replacement = mg_arena_dup(r->arena, text);
     return MG_OK;

@@ -9,16 +9,23 @@
 #include "gateway/worker.h"
 #include "net/server.h"
 
-typedef enum mg_part_kind { MG_PART_TEXT, MG_PART_TOOL_ARGUMENTS, MG_PART_IMAGE, MG_PART_AUDIO, MG_PART_FILE, MG_PART_OTHER } mg_part_kind;
+typedef enum mg_part_kind {
+    MG_PART_TEXT,
+    MG_PART_TOOL_ARGUMENTS,
+    MG_PART_IMAGE,
+    MG_PART_AUDIO,
+    MG_PART_FILE,
+    MG_PART_OTHER
+} mg_part_kind;
 
 /* One piece of the conversation. */
 typedef struct mg_part {
     mg_part_kind kind;
-    mg_str role;         /* system, developer, user, assistant, tool; "input" for embeddings */
-    mg_str name;         /* of a file or function, or "" */
-    mg_str mime;         /* image/png, … or "" */
+    mg_str role; /* system, developer, user, assistant, tool; "input" for embeddings */
+    mg_str name; /* of a file or function, or "" */
+    mg_str mime; /* image/png, … or "" */
     const mg_json *text; /* the string that holds it, or NULL where it can't be read */
-    size_t bytes;        /* of the payload as it stands in the body */
+    size_t bytes; /* of the payload as it stands in the body */
 } mg_part;
 
 /* Limits that a policy declared for this request, and configured ones: taken together. */
@@ -28,8 +35,8 @@ typedef struct mg_taken mg_taken; /* gateway/limits.c */
 typedef enum mg_outcome {
     MG_OUTCOME_NONE,
     MG_OUTCOME_OK,
-    MG_OUTCOME_DENIED,    /* by policy, limit or budget: nothing was sent upstream */
-    MG_OUTCOME_ERROR,     /* upstream failed, or its answer broke */
+    MG_OUTCOME_DENIED, /* by policy, limit or budget: nothing was sent upstream */
+    MG_OUTCOME_ERROR, /* upstream failed, or its answer broke */
     MG_OUTCOME_CANCELLED, /* the client left */
     MG_OUTCOME_TIMEOUT
 } mg_outcome;
@@ -39,7 +46,7 @@ const char *mg_outcome_name(mg_outcome o);
 typedef struct mg_decision {
     struct mg_decision *next;
     mg_str phase, rule, action; /* action: deny, allow, redact, route, skip, limit, queue, cut, error */
-    mg_str detail;              /* JSON object members without braces: "\"limit\":60,\"used\":61", or "" */
+    mg_str detail; /* JSON object members without braces: "\"limit\":60,\"used\":61", or "" */
 } mg_decision;
 
 typedef struct mg_attempt mg_attempt; /* gateway/attempt.h */
@@ -49,7 +56,7 @@ struct mg_request {
     mg_worker *worker;
     mg_arena *arena;
     mg_snapshot *snapshot; /* reference held */
-    void *policies;        /* generation, reference held */
+    void *policies; /* generation, reference held */
     uint64_t generation;
 
     char id[37];
@@ -57,29 +64,29 @@ struct mg_request {
     const mg_virtual_key *key;
     mg_str user, session, client_request_id;
     mg_str client_tags; /* "a=b,c=d" as the client sent them */
-    mg_header *tags;    /* from the key and from policies: trusted */
+    mg_header *tags; /* from the key and from policies: trusted */
     size_t n_tags;
     bool explain;
 
     mg_operation operation;
     bool stream;
-    bool client_usage;   /* the client itself asked for usage in the stream */
-    mg_str model;        /* as asked, or as a policy set it */
+    bool client_usage; /* the client itself asked for usage in the stream */
+    mg_str model; /* as asked, or as a policy set it */
     mg_str model_asked;
     const mg_json *root; /* the body as it now is; NULL for GET */
-    mg_part *parts;      /* cached; NULL: not yet looked at */
+    mg_part *parts; /* cached; NULL: not yet looked at */
     size_t n_parts;
-    mg_str body;         /* its text */
-    mg_edits edits;      /* changes not yet rendered */
+    mg_str body; /* its text */
+    mg_edits edits; /* changes not yet rendered */
     mg_header *extra_headers; /* set by policies, for upstream */
     size_t n_extra_headers;
 
     mg_target *targets; /* resolved, in the order to try */
     size_t n_targets;
     mg_strategy strategy;
-    int max_retries;          /* further attempts at the same target */
-    uint32_t retry_on;        /* 1 << mg_failure */
-    uint64_t first_byte_ms;   /* 0: the provider's */
+    int max_retries; /* further attempts at the same target */
+    uint32_t retry_on; /* 1 << mg_failure */
+    uint64_t first_byte_ms; /* 0: the provider's */
     size_t target_at;
     int attempt_no;
     mg_attempt *attempt; /* the present one, or NULL */
@@ -91,20 +98,20 @@ struct mg_request {
     bool reserved;
     bool budget_refused; /* what refused last was a budget, not a rate limit */
 
-    int step;           /* of the pipeline (gateway/pipeline.c) */
+    int step; /* of the pipeline (gateway/pipeline.c) */
     mg_phase phase;
     mg_verdict verdict; /* of the phase being asked */
     void *policy_state; /* the runtime's, while it waits */
-    bool running;       /* the pipeline is on the stack: resuming only notes that it may go on */
+    bool running; /* the pipeline is on the stack: resuming only notes that it may go on */
     bool resumed;
-    bool phase_begun;   /* the step's question has been put */
-    bool asking;        /* a policy is on its way */
+    bool phase_begun; /* the step's question has been put */
+    bool asking; /* a policy is on its way */
     bool taking, take_done, take_ok; /* what the store said */
     uint64_t take_wait_ms;
     mg_error take_error;
-    int retries_here;   /* at the present target */
+    int retries_here; /* at the present target */
     bool reply_watched, settle_asked;
-    size_t window_held;  /* bytes of the stream that the question being asked is about */
+    size_t window_held; /* bytes of the stream that the question being asked is about */
     size_t reply_window; /* characters of a stream that a reply policy judges at a time; 0: at the end */
     uint64_t queue_until; /* loop time at which a queued request gives up; 0: not queued */
     mg_timer *timer;
@@ -120,15 +127,15 @@ struct mg_request {
     bool usage_known;
     int64_t cost_nano;
     mg_str text; /* the answer's text, or this window of it, while a `reply` policy is asked */
-    bool final;  /* the text is whole */
+    bool final; /* the text is whole */
     mg_str reply_replacement; /* set by a reply policy */
     bool reply_replaced;
     size_t reply_choice; /* which choice of a plain answer `text` is */
     uint64_t started_us, first_token_us, done_us;
     bool committed; /* the first byte of the answer has gone out */
-    bool settled;   /* the usage row is written */
+    bool settled; /* the usage row is written */
     int64_t spent_nano, spent_tokens; /* by attempts that failed */
-    bool gone;      /* the client has left */
+    bool gone; /* the client has left */
     char error_kind[24]; /* of the last failed attempt: "rate", "timeout_idle", … */
     mg_str redacted; /* "email=1,credit_card=2" or "" */
     mg_decision *decisions, **decisions_tail;
@@ -144,9 +151,9 @@ const mg_part *mg_request_parts(mg_request *r, size_t *n);
 mg_str mg_request_user_text(mg_request *r);
 mg_str mg_request_system_text(mg_request *r);
 mg_str mg_request_header(const mg_request *r, mg_str name); /* what the client sent; credentials read as {NULL,0} */
-mg_str mg_operation_name(mg_operation o);                   /* "chat", "embeddings", … */
+mg_str mg_operation_name(mg_operation o); /* "chat", "embeddings", … */
 
-/* ---- changing, for policies. Each returns MG_ERROR and a sentence when it can't be done --------------------------- */
+/* ---- changing, for policies. Each returns MG_ERROR and a sentence when it can't be done -------------------------- */
 
 mg_status mg_request_set_model(mg_request *r, mg_str name, mg_error *error); /* resolves targets anew */
 mg_status mg_request_set_targets(mg_request *r, const mg_str *names, size_t n, mg_error *error);
@@ -154,7 +161,8 @@ mg_status mg_request_set_system(mg_request *r, mg_str text, mg_error *error); /*
 mg_status mg_request_set_max_tokens(mg_request *r, int64_t n, mg_error *error);
 /* A top-level member other than model, messages, input, stream; json is its value as JSON text, {NULL,0} removes it. */
 mg_status mg_request_set_param(mg_request *r, mg_str key, mg_str json, mg_error *error);
-mg_status mg_request_set_header(mg_request *r, mg_str name, mg_str value, mg_error *error); /* upstream; grammar and names checked */
+mg_status mg_request_set_header(mg_request *r, mg_str name, mg_str value,
+                                mg_error *error); /* upstream; grammar and names checked */
 mg_status mg_request_tag(mg_request *r, mg_str key, mg_str value, mg_error *error);
 mg_status mg_request_add_message(mg_request *r, mg_str role, mg_str text, mg_error *error); /* at the end */
 mg_status mg_request_remove_tool(mg_request *r, mg_str name, mg_error *error); /* MG_DECLINED: no such tool */
@@ -164,17 +172,19 @@ bool mg_request_targets_match(const mg_request *r, mg_str glob);
 
 /* Redacts the texts of the request: every span of these types becomes "[REDACTED_TYPE]" (mask) or "[TYPE_<keyed hash>]" (hash).
  * types NULL: all that the detectors know. *count is the number of spans. MG_ERROR: a detector failed or a type is unknown. */
-mg_status mg_request_redact(mg_request *r, const mg_str *types, size_t n_types, mg_str mode, size_t *count, mg_error *error);
+mg_status mg_request_redact(mg_request *r, const mg_str *types, size_t n_types, mg_str mode, size_t *count,
+                            mg_error *error);
 /* Replaces the answer's text in a `reply` phase. MG_ERROR on streams, whose text has been sent in part. */
 mg_status mg_request_replace_reply(mg_request *r, mg_str text, mg_error *error);
 /* Redaction over the answer's text that a `reply` phase sees. */
-mg_status mg_request_redact_reply(mg_request *r, const mg_str *types, size_t n_types, mg_str mode, size_t *count, mg_error *error);
+mg_status mg_request_redact_reply(mg_request *r, const mg_str *types, size_t n_types, mg_str mode, size_t *count,
+                                  mg_error *error);
 
-/* ---- decisions ------------------------------------------------------------------------------------------------------ */
-void mg_request_decide(mg_request *r, const char *phase, mg_str rule, const char *action, const char *detail_format, ...)
-    __attribute__((format(printf, 5, 6)));
+/* ---- decisions --------------------------------------------------------------------------------------------------- */
+void mg_request_decide(mg_request *r, const char *phase, mg_str rule, const char *action, const char *detail_format,
+                       ...) __attribute__((format(printf, 5, 6)));
 
-/* ---- life --------------------------------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------------------------- */
 mg_request *mg_request_create(mg_worker *w, mg_exchange *x);
 /* The one end of every request: settles it if that has not happened, releases what it holds. The last bytes to the client
  * follow; the request may not be used after them. */

@@ -56,10 +56,11 @@ mg_status mg_route_resolve(mg_request *r, mg_str name, mg_target **targets, size
         return MG_OK;
     }
     *n = 0;
-    return mg_fail(error, 404, "model_not_found",
-                   "The model '%.*s' does not exist here: it is neither in the model table, nor 'provider/model' of a "
-                   "configured provider, nor a model of theirs that the price table knows. GET /v1/models lists what there is.",
-                   (int)(name.n < 120 ? name.n : 120), name.p ? name.p : "");
+    return mg_fail(
+        error, 404, "model_not_found",
+        "The model '%.*s' does not exist here: it is neither in the model table, nor 'provider/model' of a "
+        "configured provider, nor a model of theirs that the price table knows. GET /v1/models lists what there is.",
+        (int)(name.n < 120 ? name.n : 120), name.p ? name.p : "");
 }
 
 static bool any_glob(const mg_str *globs, size_t n, mg_str target, mg_str asked) {

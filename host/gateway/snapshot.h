@@ -17,7 +17,7 @@ typedef struct mg_provider_use {
     mg_use *use;
     const mg_provider *ops;
     mg_str base_url; /* "" when the plugin answers by itself */
-    mg_str api_key;  /* secret */
+    mg_str api_key; /* secret */
     mg_str ca_file;
     mg_upstream_timeouts timeouts;
     size_t index; /* position in the snapshot */
@@ -27,7 +27,7 @@ typedef struct mg_provider_use {
 typedef struct mg_target {
     const mg_provider_use *provider;
     mg_str model;
-    mg_str name;  /* "openai/gpt-4o" */
+    mg_str name; /* "openai/gpt-4o" */
     double weight;
     uint64_t total_ms; /* 0: the provider's own */
 } mg_target;
@@ -42,7 +42,14 @@ typedef struct mg_model {
     mg_strategy strategy;
 } mg_model;
 
-typedef enum mg_scope { MG_SCOPE_ORG, MG_SCOPE_TEAM, MG_SCOPE_USER, MG_SCOPE_KEY, MG_SCOPE_MODEL, MG_SCOPE_PROVIDER } mg_scope;
+typedef enum mg_scope {
+    MG_SCOPE_ORG,
+    MG_SCOPE_TEAM,
+    MG_SCOPE_USER,
+    MG_SCOPE_KEY,
+    MG_SCOPE_MODEL,
+    MG_SCOPE_PROVIDER
+} mg_scope;
 const char *mg_scope_name(mg_scope s);
 bool mg_scope_parse(mg_str text, mg_scope *out);
 
@@ -67,15 +74,15 @@ typedef struct mg_budget {
 
 typedef struct mg_virtual_key {
     uint8_t sha256[32];
-    mg_str id;   /* "key_…"; for keys of the file: made from the hash */
+    mg_str id; /* "key_…"; for keys of the file: made from the hash */
     mg_str name;
     mg_str team;
     mg_str user;
-    const mg_json *tags;   /* object or NULL */
-    const mg_str *models;  /* globs over target names and public names; n_models 0: all that the organization may use */
+    const mg_json *tags; /* object or NULL */
+    const mg_str *models; /* globs over target names and public names; n_models 0: all that the organization may use */
     size_t n_models;
     int64_t expires_ms; /* 0: never */
-    bool acts_for_all;  /* may name the organization per request */
+    bool acts_for_all; /* may name the organization per request */
     const mg_org *org;
 } mg_virtual_key;
 

@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-/* ---- decisions ------------------------------------------------------------------------------------------------------------- */
+/* ---- decisions --------------------------------------------------------------------------------------------------- */
 
 mg_str mg_decisions_json(const mg_request *r) {
     mg_buf b = {.max = 64 * 1024};
@@ -32,17 +32,21 @@ mg_str mg_decisions_json(const mg_request *r) {
     return out;
 }
 
-/* ---- cost -------------------------------------------------------------------------------------------------------------------- */
+/* ---- cost -------------------------------------------------------------------------------------------------------- */
 
 int64_t mg_usage_cost(const mg_snapshot *s, const mg_target *t, const mg_usage *u, bool *known) {
     const mg_price *price = mg_target_price(s, t);
-    mg_price ceiling = {.input = s->unknown_model_nano_per_million, .output = s->unknown_model_nano_per_million,
-                        .cached = -1, .cache_write = -1, .audio_input = -1, .audio_output = -1};
+    mg_price ceiling = {.input = s->unknown_model_nano_per_million,
+                        .output = s->unknown_model_nano_per_million,
+                        .cached = -1,
+                        .cache_write = -1,
+                        .audio_input = -1,
+                        .audio_output = -1};
     *known = price != NULL;
     return mg_price_cost(price ? price : &ceiling, u);
 }
 
-/* ---- rows ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 static mg_str tags_json(const mg_request *r) {
     mg_buf b = {.max = 16 * 1024};
@@ -65,10 +69,17 @@ static mg_str tags_json(const mg_request *r) {
 }
 
 static mg_usage_row row_of_request(const mg_request *r) {
-    mg_usage_row row = {.size = sizeof row, .attempt = r->attempt_no, .org = r->org->id, .session = r->session,
-                        .model_asked = r->model_asked, .operation = mg_operation_name(r->operation),
-                        .client_request_id = r->client_request_id, .stream = r->stream, .ttft_ms = -1,
-                        .generation = r->generation, .metadata = tags_json(r)};
+    mg_usage_row row = {.size = sizeof row,
+                        .attempt = r->attempt_no,
+                        .org = r->org->id,
+                        .session = r->session,
+                        .model_asked = r->model_asked,
+                        .operation = mg_operation_name(r->operation),
+                        .client_request_id = r->client_request_id,
+                        .stream = r->stream,
+                        .ttft_ms = -1,
+                        .generation = r->generation,
+                        .metadata = tags_json(r)};
     memcpy(row.request_id, r->id, sizeof row.request_id);
     row.user = r->key && r->key->user.n ? r->key->user : r->user;
     if (r->key) {
@@ -126,8 +137,9 @@ static void write_end(mg_request *r, const mg_usage_row *row) {
     mg_error error = {0};
     if (!r->worker->spool || mg_spool_end(r->worker->spool, row, &error) == MG_OK) return;
     /* The start record stands: the attempt is in the ledger as interrupted after a restart. The log holds the figures. */
-    mg_log(MG_LOG_ERROR, "usage_not_recorded", MG_F("request", mg_str_from(row->request_id, 36)), MG_F("error", mg_str_of(error.text)),
-           MG_FN("input", row->usage.input), MG_FN("output", row->usage.output), MG_FN("cost_nano_usd", row->cost_nano_usd));
+    mg_log(MG_LOG_ERROR, "usage_not_recorded", MG_F("request", mg_str_from(row->request_id, 36)),
+           MG_F("error", mg_str_of(error.text)), MG_FN("input", row->usage.input), MG_FN("output", row->usage.output),
+           MG_FN("cost_nano_usd", row->cost_nano_usd));
 }
 
 static mg_precision fill_usage(mg_attempt *a, mg_usage_row *row) {
@@ -167,7 +179,8 @@ static void settle_attempt(mg_request *r, mg_attempt *a) {
     r->usage_known = a->usage_known;
     r->cost_nano = row.cost_nano_usd;
     r->first_token_us = a->first_token_us;
-    if (r->outcome != MG_OUTCOME_OK && a->kind[0]) mg_counts_attempt(r->worker->counts, a->target->provider->name, a->kind);
+    if (r->outcome != MG_OUTCOME_OK && a->kind[0])
+        mg_counts_attempt(r->worker->counts, a->target->provider->name, a->kind);
     write_end(r, &row);
 }
 
@@ -188,20 +201,23 @@ static void settle_denied(mg_request *r) {
 }
 
 static void log_request(const mg_request *r) {
-    mg_log(MG_LOG_INFO, "request", MG_F("id", mg_str_from(r->id, 36)), MG_F("org", r->org->id), MG_F("key", r->key ? r->key->id : MG_STR("")),
-           MG_F("operation", mg_operation_name(r->operation)), MG_F("model", r->model_asked.n ? r->model_asked : MG_STR("")),
+    mg_log(MG_LOG_INFO, "request", MG_F("id", mg_str_from(r->id, 36)), MG_F("org", r->org->id),
+           MG_F("key", r->key ? r->key->id : MG_STR("")), MG_F("operation", mg_operation_name(r->operation)),
+           MG_F("model", r->model_asked.n ? r->model_asked : MG_STR("")),
            MG_F("target", r->served_by ? r->served_by->name : MG_STR("")), MG_FN("status", r->status),
-           MG_F("outcome", mg_str_of(mg_outcome_name(r->outcome))), MG_F("error", mg_str_of(r->error_kind)), MG_FN("attempts", r->attempt_no),
-           MG_FN("ms", (r->done_us - r->started_us) / 1000), MG_FN("input", r->usage.input), MG_FN("output", r->usage.output),
-           MG_FN("cost_nano_usd", r->cost_nano));
+           MG_F("outcome", mg_str_of(mg_outcome_name(r->outcome))), MG_F("error", mg_str_of(r->error_kind)),
+           MG_FN("attempts", r->attempt_no), MG_FN("ms", (r->done_us - r->started_us) / 1000),
+           MG_FN("input", r->usage.input), MG_FN("output", r->usage.output), MG_FN("cost_nano_usd", r->cost_nano));
 }
 
 void mg_usage_settle(mg_request *r) {
     if (r->settled || !r->org) return;
     r->settled = true;
     r->done_us = mg_clock_mono_us();
-    if (r->attempt) settle_attempt(r, r->attempt);
-    else if (r->root) settle_denied(r);
+    if (r->attempt)
+        settle_attempt(r, r->attempt);
+    else if (r->root)
+        settle_denied(r);
     mg_limits_settle(r, r->spent_tokens + r->usage.input + r->usage.output, r->spent_nano + r->cost_nano);
     mg_counts_request(r->worker->counts, r);
     log_request(r);

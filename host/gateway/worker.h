@@ -21,8 +21,8 @@ typedef struct mg_gateway {
     mg_spool *spool;
     size_t n_workers;
     mg_snapshot *snapshot; /* the newest; swap with mg_gateway_publish, take with mg_gateway_snapshot */
-    pthread_mutex_t lock;  /* guards `snapshot` */
-    uint8_t secret[32];    /* for keyed hashes of what must not be readable */
+    pthread_mutex_t lock; /* guards `snapshot` */
+    uint8_t secret[32]; /* for keyed hashes of what must not be readable */
 } mg_gateway;
 
 struct mg_counts; /* gateway/counts.c: this worker's metrics */
@@ -37,14 +37,14 @@ struct mg_worker {
     mg_arena *scratch; /* for one frame of a stream; reset after it */
     mg_spool_writer *spool;
     mg_policy_runner policy; /* .ctx NULL: no policies */
-    mg_snapshot *snapshot;   /* reference held; use mg_worker_snapshot */
+    mg_snapshot *snapshot; /* reference held; use mg_worker_snapshot */
     struct mg_counts *counts;
     uint64_t requests_open;
 };
 
-mg_snapshot *mg_gateway_snapshot(mg_gateway *g);        /* with a reference; any thread */
+mg_snapshot *mg_gateway_snapshot(mg_gateway *g); /* with a reference; any thread */
 void mg_gateway_publish(mg_gateway *g, mg_snapshot *s); /* takes the reference; any thread */
-mg_snapshot *mg_worker_snapshot(mg_worker *w);          /* the newest, borrowed from the worker until it asks again */
+mg_snapshot *mg_worker_snapshot(mg_worker *w); /* the newest, borrowed from the worker until it asks again */
 
 /* The data plane's handler for a worker's server; ctx is the worker. */
 mg_server_handler mg_gateway_handler(mg_worker *w);

@@ -43,7 +43,7 @@ struct mg_resolver {
     size_t names;
 };
 
-/* ---- addresses ---- */
+/* ---- addresses --------------------------------------------------------------------------------------------------- */
 
 static void put_v4(mg_addresses *out, in_addr_t address) {
     out->at[out->n++] = (mg_address){.v4 = {.sin_family = AF_INET, .sin_addr.s_addr = address}};
@@ -104,7 +104,7 @@ static mg_status ask_system(void *arg, const char *host, mg_addresses *out, mg_e
     return MG_OK;
 }
 
-/* ---- cache; all under the lock ---- */
+/* ---- cache; all under the lock ----------------------------------------------------------------------------------- */
 
 static entry **bucket_of(mg_resolver *r, const char *host) { return &r->buckets[mg_hash64(mg_str_of(host)) % BUCKETS]; }
 
@@ -165,7 +165,7 @@ static mg_lookup *wait_for(mg_resolver *r, entry *e, mg_evloop *loop, mg_resolve
     return l;
 }
 
-/* ---- the thread ---- */
+/* ---- the thread -------------------------------------------------------------------------------------------------- */
 
 /* On the asking loop. */
 static void deliver(void *arg) {
@@ -293,7 +293,7 @@ void mg_resolver_release(mg_resolver *r) {
     pthread_mutex_unlock(&shared_lock);
 }
 
-/* ---- asking ---- */
+/* ---- asking ------------------------------------------------------------------------------------------------------ */
 
 /* The host without brackets, in lower case, terminated; false if it is too long or holds what no host name does. */
 static bool host_name(mg_str host, char out[HOST_MAX + 1]) {

@@ -28,7 +28,7 @@ const char *mg_upstream_end_name(mg_upstream_end e) {
     return (size_t)e < sizeof names / sizeof *names ? names[e] : "unknown";
 }
 
-/* ---- the URL and what may stand in a request ---- */
+/* ---- the URL and what may stand in a request --------------------------------------------------------------------- */
 
 static bool parse_port(mg_str text, uint16_t *port) {
     int64_t n;
@@ -146,7 +146,7 @@ void mg_upstream_call_target(const mg_upstream_call *c, mg_buf *out) {
     mg_buf_str(out, path);
 }
 
-/* ---- life of a call ---- */
+/* ---- life of a call ---------------------------------------------------------------------------------------------- */
 
 static void link_call(mg_upstream_core *core, mg_upstream_call *c) {
     c->next = core->calls;
@@ -236,7 +236,7 @@ static void run_ending(void *arg) {
     }
 }
 
-/* ---- deadlines ---- */
+/* ---- deadlines --------------------------------------------------------------------------------------------------- */
 
 static bool passed(uint64_t limit, uint64_t since, uint64_t now) { return limit && now >= since + limit; }
 
@@ -288,7 +288,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg) {
     event_del(&core->sweep);
 }
 
-/* ---- clients ---- */
+/* ---- clients ----------------------------------------------------------------------------------------------------- */
 
 bool mg_upstream_core_init(mg_upstream_core *core, mg_evloop *loop, mg_error *error) {
     core->loop = loop;

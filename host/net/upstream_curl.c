@@ -61,7 +61,7 @@ struct client {
 
 static client *client_of(const curl_call *c) { return (client *)c->base.core; }
 
-/* ---- transfers ---- */
+/* ---- transfers --------------------------------------------------------------------------------------------------- */
 
 static void retire(transfer *t) {
     client *k = t->owner;
@@ -108,7 +108,7 @@ static void release(mg_upstream_call *base) {
     k->zombies = t;
 }
 
-/* ---- how a transfer ended ---- */
+/* ---- how a transfer ended ---------------------------------------------------------------------------------------- */
 
 static mg_upstream_end meaning(CURLcode code, const transfer *t) {
     switch (code) {
@@ -171,7 +171,7 @@ static void act(client *k, curl_socket_t fd, int what) {
     leave(k);
 }
 
-/* ---- what curl asks of the loop ---- */
+/* ---- what curl asks of the loop ---------------------------------------------------------------------------------- */
 
 static void on_timer(evutil_socket_t fd, short what, void *arg) {
     (void)fd, (void)what;
@@ -268,7 +268,7 @@ static int close_socket(void *arg, curl_socket_t fd) {
     return close(fd);
 }
 
-/* ---- what curl tells of a transfer ---- */
+/* ---- what curl tells of a transfer ------------------------------------------------------------------------------- */
 
 static int on_connected(void *arg, char *peer, char *local, int peer_port, int local_port) {
     (void)peer, (void)local, (void)peer_port, (void)local_port;
@@ -354,7 +354,7 @@ static CURLcode on_tls(CURL *easy, void *ctx, void *arg) {
     return CURLE_OK;
 }
 
-/* ---- requests ---- */
+/* ---- requests ---------------------------------------------------------------------------------------------------- */
 
 static transfer *make_transfer(client *k) {
     transfer *t = MG_NEW(transfer);
@@ -473,7 +473,7 @@ static void pause_call(mg_upstream_call *base, bool paused) {
     if (!paused) mg_evloop_defer(base->core->loop, &c->attend);
 }
 
-/* ---- the client ---- */
+/* ---- the client -------------------------------------------------------------------------------------------------- */
 
 static void look(mg_upstream_call *c, uint64_t now) { (void)c, (void)now; }
 static bool tidy(mg_upstream_core *core, uint64_t now) {

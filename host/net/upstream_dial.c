@@ -10,7 +10,7 @@ static void ready(mg_pool_call *c) {
     mg_pool_exchange_begin(c, conn);
 }
 
-/* ---- TLS ---- */
+/* ---- TLS --------------------------------------------------------------------------------------------------------- */
 
 static void handshake(mg_pool_call *c) {
     SSL *ssl = c->conn->ssl;
@@ -46,7 +46,7 @@ static void start_tls(mg_pool_call *c) {
     handshake(c);
 }
 
-/* ---- TCP ---- */
+/* ---- TCP --------------------------------------------------------------------------------------------------------- */
 
 /* A socket on its way to the address, or -1 and errno. */
 static int connect_to(mg_address address, uint16_t port) {
@@ -111,7 +111,7 @@ void mg_pool_dial_event(mg_pool_conn *conn) {
     }
 }
 
-/* ---- names ---- */
+/* ---- names ------------------------------------------------------------------------------------------------------- */
 
 static void begin(mg_pool_call *c) {
     if (mg_upstream_call_admits(&c->base, &c->addresses)) try_next(c, 0);

@@ -8,7 +8,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* ---- bytes in and out ---- */
+/* ---- bytes in and out -------------------------------------------------------------------------------------------- */
 
 static ssize_t read_tls(mg_pool_conn *conn, char *to, size_t n, bool *more) {
     size_t have = 0;
@@ -58,7 +58,7 @@ static ssize_t write_plain(mg_pool_call *c, mg_str body) {
     return errno == EAGAIN || errno == EWOULDBLOCK ? -1 : -2;
 }
 
-/* ---- the request ---- */
+/* ---- the request ------------------------------------------------------------------------------------------------- */
 
 static bool is_sent(const mg_pool_call *c) { return c->unsent.n == 0 && c->body_at == c->base.request.body.n; }
 
@@ -129,7 +129,7 @@ void mg_pool_exchange_begin(mg_pool_call *c, mg_pool_conn *conn) {
     c->unsent = mg_buf_view(&c->out);
 }
 
-/* ---- the end of an exchange ---- */
+/* ---- the end of an exchange -------------------------------------------------------------------------------------- */
 
 void mg_pool_exchange_release(mg_pool_call *c) {
     mg_evloop_undefer(c->base.core->loop, &c->again);
@@ -179,7 +179,7 @@ static void lost(mg_pool_call *c, bool broken) {
     }
 }
 
-/* ---- the answer ---- */
+/* ---- the answer -------------------------------------------------------------------------------------------------- */
 
 static void keep_rest(mg_pool_call *c, mg_str rest) {
     mg_buf_clear(&c->in);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* ---- connections ---- */
+/* ---- connections ------------------------------------------------------------------------------------------------- */
 
 static void on_idle_readable(mg_pool_conn *conn);
 
@@ -123,7 +123,7 @@ static void on_idle_readable(mg_pool_conn *conn) {
     if (mg_pool_read(conn, &byte, 1, &more) != -1) mg_pool_conn_close(conn);
 }
 
-/* ---- hosts ---- */
+/* ---- hosts ------------------------------------------------------------------------------------------------------- */
 
 static char *host_line(const mg_upstream_url *url) {
     char line[300];
@@ -180,7 +180,7 @@ static void forget_hosts(mg_pool *p, uint64_t now) {
     }
 }
 
-/* ---- the backend ---- */
+/* ---- the backend ------------------------------------------------------------------------------------------------- */
 
 static void release(mg_upstream_call *base) {
     mg_pool_call *c = (mg_pool_call *)base;

@@ -53,7 +53,7 @@ void mg_lua_modules_open(lua_State *L);
 void mg_lua_push_req(lua_State *L, mg_request *r);
 void mg_lua_push_res(lua_State *L, mg_request *r);
 
-/* ---- what a binding asks of the runtime (policy/engine.c) ---------------------------------------------------------- */
+/* ---- what a binding asks of the runtime (policy/engine.c) -------------------------------------------------------- */
 
 typedef struct mg_call mg_call; /* one run of a phase for one request: owns a coroutine while it waits */
 

@@ -50,7 +50,7 @@ static void fail(build *b, mg_str file, const char *format, ...) {
     on_fault(b, &f);
 }
 
-/* ---- bundles ------------------------------------------------------------------------------------------------------------------ */
+/* ---- bundles ----------------------------------------------------------------------------------------------------- */
 
 static mg_state_limits limits_of(const mg_policy_options *o) {
     return (mg_state_limits){o->memory, o->instructions, o->cpu_us};
@@ -119,7 +119,7 @@ static void build_own(build *b, mg_plan *plan, size_t first, size_t n, mg_str se
     free(replaces);
 }
 
-/* ---- settings ------------------------------------------------------------------------------------------------------------------- */
+/* ---- settings ---------------------------------------------------------------------------------------------------- */
 
 static const mg_json *settings_of(const mg_org *o) {
     return mg_json_kind(o->settings) == MG_JSON_OBJECT && o->settings->count ? o->settings : NULL;
@@ -203,7 +203,7 @@ static void check_settings(build *b, const mg_plan *plan) {
     }
 }
 
-/* ---- plans ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- plans ------------------------------------------------------------------------------------------------------- */
 
 static mg_step make_step(mg_policies *p, const mg_bundle *bundle, bool own, size_t file, mg_phase phase) {
     const mg_bundle_file *f = &bundle->files[file];
@@ -309,7 +309,7 @@ static void take_fingerprint(mg_policies *p) {
     mg_buf_finish(&all);
 }
 
-/* ---- the generation ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the generation ---------------------------------------------------------------------------------------------- */
 
 static mg_policy_options with_defaults(const mg_policy_options *o) {
     mg_policy_options out = *o;

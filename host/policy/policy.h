@@ -4,7 +4,7 @@
 
 #include "gateway/worker.h"
 
-/* ---- a generation: every file read and checked; immutable; refcounted ------------------------------------------------- */
+/* ---- a generation: every file read and checked; immutable; refcounted -------------------------------------------- */
 
 typedef struct mg_policies mg_policies;
 
@@ -36,7 +36,7 @@ uint64_t mg_policies_generation(const mg_policies *p); /* 1, 2, … */
 /* JSON for /admin/v1/policies: generation, loaded_at, files with their sha256 and phases, by organization. */
 void mg_policies_describe(const mg_policies *p, mg_buf *out);
 
-/* ---- reload ---------------------------------------------------------------------------------------------------------------- */
+/* ---- reload ------------------------------------------------------------------------------------------------------ */
 
 typedef struct mg_reloader mg_reloader; /* a builder thread; watches the folders (inotify, and stat every second) */
 
@@ -50,7 +50,7 @@ mg_status mg_reloader_reload(mg_reloader *r, bool wait, mg_error *error);
 /* The present generation, and the faults of the last build if it failed, as JSON. Any thread. */
 void mg_reloader_describe(mg_reloader *r, mg_buf *out);
 
-/* ---- a worker's engine -------------------------------------------------------------------------------------------------------- */
+/* ---- a worker's engine ------------------------------------------------------------------------------------------- */
 
 typedef struct mg_engine mg_engine;
 

@@ -36,7 +36,7 @@ struct mg_reloader {
     const void *snapshot_seen; /* the snapshot that the last build used, only to be compared; the thread's */
 };
 
-/* ---- faults ------------------------------------------------------------------------------------------------------------------- */
+/* ---- faults ------------------------------------------------------------------------------------------------------ */
 
 typedef struct faults {
     mg_buf text;
@@ -56,7 +56,7 @@ static void on_fault(void *arg, const mg_policy_fault *f) {
     mg_buf_str(&all->text, MG_STR("}"));
 }
 
-/* ---- building ------------------------------------------------------------------------------------------------------------------- */
+/* ---- building ---------------------------------------------------------------------------------------------------- */
 
 /* Takes over what was built, NULL on faults, and tells those who wait. */
 static void publish(mg_reloader *r, mg_policies *next, bool changed, faults *all, uint64_t asked) {
@@ -103,7 +103,7 @@ static void build(mg_reloader *r) {
     publish(r, next, changed, &all, asked);
 }
 
-/* ---- the thread -------------------------------------------------------------------------------------------------------------------- */
+/* ---- the thread -------------------------------------------------------------------------------------------------- */
 
 static bool is_asked(mg_reloader *r, bool *ending) {
     pthread_mutex_lock(&r->lock);
@@ -152,7 +152,7 @@ static void *run(void *arg) {
     return NULL;
 }
 
-/* ---- what others call ---------------------------------------------------------------------------------------------------------------- */
+/* ---- what others call -------------------------------------------------------------------------------------------- */
 
 static void open_metrics(mg_reloader *r, mg_metrics *m) {
     if (!m) return;

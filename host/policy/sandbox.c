@@ -79,7 +79,7 @@ void mg_sandbox_check_writable(lua_State *L, int index, const char *who) {
     lua_pop(L, 2);
 }
 
-/* ---- base functions of our own ------------------------------------------------------------------------------------------------ */
+/* ---- base functions of our own ----------------------------------------------------------------------------------- */
 
 static int base_rawset(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -179,7 +179,7 @@ static void open_base(lua_State *L) {
     open_pcall(L);
 }
 
-/* ---- libraries ------------------------------------------------------------------------------------------------------------------ */
+/* ---- libraries --------------------------------------------------------------------------------------------------- */
 
 /* Replaces the table on top of the stack by one that has only the names that are kept. */
 static void keep(lua_State *L, const char *const *names) {

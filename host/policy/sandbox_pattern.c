@@ -22,7 +22,7 @@ static void step(mg_pattern *m) {
     mg_lua_charge(m->L, STEPS_A_CHARGE * 2);
 }
 
-/* ---- one character ------------------------------------------------------------------------------------------------------- */
+/* ---- one character ----------------------------------------------------------------------------------------------- */
 
 /* End of the single-character item that begins at p: "a", "%a", "[…]". */
 static const char *item_end(mg_pattern *m, const char *p) {
@@ -90,7 +90,7 @@ static bool fits(mg_pattern *m, const char *s, const char *p, const char *end) {
     }
 }
 
-/* ---- items that need more than one character ------------------------------------------------------------------------------ */
+/* ---- items that need more than one character --------------------------------------------------------------------- */
 
 static const char *match(mg_pattern *m, const char *s, const char *p);
 
@@ -232,7 +232,7 @@ static const char *match(mg_pattern *m, const char *s, const char *p) {
     return end;
 }
 
-/* ---- what callers use ------------------------------------------------------------------------------------------------------- */
+/* ---- what callers use -------------------------------------------------------------------------------------------- */
 
 const char *mg_pattern_at(mg_pattern *m, const char *at) {
     m->n_captures = 0;

@@ -14,7 +14,7 @@ static mg_str check_str(lua_State *L, int index) {
     return s;
 }
 
-/* ---- find and match --------------------------------------------------------------------------------------------------------- */
+/* ---- find and match ---------------------------------------------------------------------------------------------- */
 
 /* The third argument as an offset into n bytes; beyond the end it is the end, as in 5.1. */
 static size_t start_offset(lua_State *L, size_t n) {
@@ -81,7 +81,7 @@ static int string_gmatch(lua_State *L) {
     return 1;
 }
 
-/* ---- gsub ------------------------------------------------------------------------------------------------------------------- */
+/* ---- gsub -------------------------------------------------------------------------------------------------------- */
 
 /* A replacement text: %0 the match, %1 to %9 captures, %% a percent sign. */
 static void add_template(mg_pattern *m, luaL_Buffer *b, const char *start, const char *end) {
@@ -163,7 +163,7 @@ static int string_gsub(lua_State *L) {
     return 2;
 }
 
-/* ---- functions whose work grows with their text --------------------------------------------------------------------------------- */
+/* ---- functions whose work grows with their text ------------------------------------------------------------------ */
 
 static int string_rep(lua_State *L) {
     mg_str s = check_str(L, 1);

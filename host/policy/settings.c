@@ -28,7 +28,7 @@ bool mg_policy_setting_fits(const mg_policy_setting *s, const mg_json *value) {
     return false;
 }
 
-/* ---- learning --------------------------------------------------------------------------------------------------------------- */
+/* ---- learning ---------------------------------------------------------------------------------------------------- */
 
 static bool plain(lua_State *L, int index, int depth) {
     int type = lua_type(L, index);
@@ -84,7 +84,7 @@ mg_status mg_policy_settings_learn(lua_State *L, int defaults, mg_arena *arena, 
     return MG_OK;
 }
 
-/* ---- merging ------------------------------------------------------------------------------------------------------------------ */
+/* ---- merging ----------------------------------------------------------------------------------------------------- */
 
 /* Pushes a copy of plain data. */
 static void push_copy(lua_State *L, int index) {

@@ -40,7 +40,7 @@ void mg_source_unref(mg_source *s);
 bool mg_sources_read(mg_str folder, const mg_sources *previous, mg_sources *out, mg_fault_fn fault, void *arg);
 void mg_sources_finish(mg_sources *s);
 
-/* ---- the folder itself --------------------------------------------------------------------------------------------------- */
+/* ---- the folder itself ------------------------------------------------------------------------------------------- */
 
 typedef struct mg_folder_visitor {
     /* A folder that may hold policies, before its files; `path` ends with a 0. */

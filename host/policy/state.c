@@ -19,7 +19,7 @@ static int panic(lua_State *L) {
     return 0; /* LuaJIT ends the process */
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------------------------ */
+/* ---- running ----------------------------------------------------------------------------------------------------- */
 
 /* Error values may be anything; only strings are looked at, since nothing else can be turned into text without running Lua. */
 static void error_text(lua_State *L, mg_error *error) {
@@ -71,7 +71,7 @@ void mg_state_tidy(mg_state *s) {
     if (s->leash.used > full) s->retired = true;
 }
 
-/* ---- settings ------------------------------------------------------------------------------------------------------------------- */
+/* ---- settings ---------------------------------------------------------------------------------------------------- */
 
 static void forget_settings(mg_state *s) {
     for (size_t i = 0; s->settings && i < MG_STATE_SETTINGS; i++) {
@@ -125,7 +125,7 @@ void mg_state_select(mg_state *s, size_t file, uint64_t id, const mg_json *setti
     f->selected = id;
 }
 
-/* ---- loading -------------------------------------------------------------------------------------------------------------------- */
+/* ---- loading ----------------------------------------------------------------------------------------------------- */
 
 typedef struct load {
     mg_state *state;
@@ -336,7 +336,7 @@ static bool load_files(mg_state *s, bool learn, mg_fault_fn fault, void *arg) {
     return ok;
 }
 
-/* ---- creation ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- creation ---------------------------------------------------------------------------------------------------- */
 
 static int open_sandbox(lua_State *L) {
     mg_sandbox_open(L);

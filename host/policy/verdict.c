@@ -22,7 +22,7 @@ enum {
 
 static const char *const kind_names[] = {"nothing", "deny", "answer", "queue", "targets"};
 
-/* ---- fields, read raw ------------------------------------------------------------------------------------------------------ */
+/* ---- fields, read raw -------------------------------------------------------------------------------------------- */
 
 /* A result being read; the first thing that is wrong ends up in the error. */
 typedef struct reader {
@@ -89,7 +89,7 @@ static void absent(reader *rd, const char *field, const char *why) {
     if (set) fail(rd, field, why);
 }
 
-/* ---- deny, answer, queue ------------------------------------------------------------------------------------------------------- */
+/* ---- deny, answer, queue ----------------------------------------------------------------------------------------- */
 
 static void read_deny(reader *rd, mg_verdict *v) {
     v->kind = MG_VERDICT_DENY;
@@ -123,7 +123,7 @@ static void read_queue(reader *rd, mg_verdict *v) {
     absent(rd, "keepalive", "left out: this version keeps no queued stream alive");
 }
 
-/* ---- targets ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- targets ----------------------------------------------------------------------------------------------------- */
 
 static mg_strategy strategy_field(reader *rd, mg_strategy otherwise) {
     static const char *const names[] = {"order", "weighted", "latency", "cost"};
@@ -239,7 +239,7 @@ static void read_targets(reader *rd, mg_result *out) {
     if (out->n_targets == 0) fail(rd, "targets", "at least one name like \"openai/gpt-4o\"");
 }
 
-/* ---- results --------------------------------------------------------------------------------------------------------------------- */
+/* ---- results ----------------------------------------------------------------------------------------------------- */
 
 static mg_status read_table(lua_State *L, int table, mg_result_kind kind, mg_result *out, mg_error *error) {
     *out = (mg_result){.kind = kind, .max_retries = -1, .verdict = {.retry_after_ms = -1}};
@@ -308,7 +308,7 @@ void mg_result_apply_verdict(const mg_result *result, mg_request *r, mg_str rule
     r->verdict.rule = mg_arena_dup(r->arena, from->rule.n ? from->rule : rule);
 }
 
-/* ---- constructors ------------------------------------------------------------------------------------------------------------------ */
+/* ---- constructors ------------------------------------------------------------------------------------------------ */
 
 static void check_names(lua_State *L, mg_result_kind kind) {
     static const char *const deny[] = {"status", "code", "message", "retry_after", "severity", "rule", NULL};

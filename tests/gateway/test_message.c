@@ -35,9 +35,11 @@ static void lists_every_part(void **state) {
                          "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"Look:\"},"
                          "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,AAAA\"}},"
                          "{\"type\":\"file\",\"file\":{\"filename\":\"a.pdf\"}},{\"type\":\"novel\"}]},"
-                         "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},"
+                         "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"function\":{\"name\":\"f\","
+                         "\"arguments\":\"{}\"}}]},"
                          "{\"role\":\"tool\",\"content\":\"42\"}]}");
-    static const mg_part_kind kinds[] = {MG_PART_TEXT, MG_PART_TEXT, MG_PART_IMAGE, MG_PART_FILE, MG_PART_OTHER, MG_PART_TOOL_ARGUMENTS, MG_PART_TEXT};
+    static const mg_part_kind kinds[] = {MG_PART_TEXT,  MG_PART_TEXT,           MG_PART_IMAGE, MG_PART_FILE,
+                                         MG_PART_OTHER, MG_PART_TOOL_ARGUMENTS, MG_PART_TEXT};
     size_t n;
     const mg_part *p = mg_request_parts(r, &n);
     assert_int_equal(7, n);
@@ -53,7 +55,8 @@ static void lists_every_part(void **state) {
 
 static void joins_texts_of_a_role(void **state) {
     (void)state;
-    mg_request *r = chat("{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"},{\"role\":\"user\",\"content\":\"c\"}]}");
+    mg_request *r = chat("{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":"
+                         "\"b\"},{\"role\":\"user\",\"content\":\"c\"}]}");
     assert_true(mg_str_is(mg_request_user_text(r), "a\nc"));
     assert_int_equal(0, mg_request_system_text(r).n);
 }
@@ -70,7 +73,8 @@ static void sets_the_system_message(void **state) {
     mg_error error;
     mg_request *r = chat("{\"x\": 1.50, \"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}");
     assert_int_equal(MG_OK, mg_request_set_system(r, MG_STR("Say \"hi\""), &error));
-    expect_body(r, "{\"x\": 1.50, \"messages\":[{\"role\":\"system\",\"content\":\"Say \\\"hi\\\"\"},{\"role\":\"user\",\"content\":\"a\"}]}");
+    expect_body(r, "{\"x\": 1.50, \"messages\":[{\"role\":\"system\",\"content\":\"Say "
+                   "\\\"hi\\\"\"},{\"role\":\"user\",\"content\":\"a\"}]}");
     assert_int_equal(MG_OK, mg_request_set_system(r, MG_STR("again"), &error));
     assert_true(mg_str_is(mg_request_system_text(r), "again"));
 }
@@ -78,7 +82,8 @@ static void sets_the_system_message(void **state) {
 static void one_system_message_is_left(void **state) {
     (void)state;
     mg_error error;
-    mg_request *r = chat("{\"messages\":[{\"role\":\"system\",\"content\":\"a\"},{\"role\":\"developer\",\"content\":\"b\"},{\"role\":\"user\",\"content\":\"c\"}]}");
+    mg_request *r = chat("{\"messages\":[{\"role\":\"system\",\"content\":\"a\"},{\"role\":\"developer\",\"content\":"
+                         "\"b\"},{\"role\":\"user\",\"content\":\"c\"}]}");
     assert_int_equal(MG_OK, mg_request_set_system(r, MG_STR("z"), &error));
     expect_body(r, "{\"messages\":[{\"role\":\"system\",\"content\":\"z\"},{\"role\":\"user\",\"content\":\"c\"}]}");
 }
@@ -118,7 +123,8 @@ static void sets_and_removes_parameters(void **state) {
 static void removes_tools(void **state) {
     (void)state;
     mg_error error;
-    mg_request *r = chat("{\"messages\":[],\"tools\":[{\"function\":{\"name\":\"a\"}},{\"function\":{\"name\":\"b\"}}],\"tool_choice\":\"auto\"}");
+    mg_request *r = chat("{\"messages\":[],\"tools\":[{\"function\":{\"name\":\"a\"}},{\"function\":{\"name\":\"b\"}}],"
+                         "\"tool_choice\":\"auto\"}");
     assert_int_equal(MG_DECLINED, mg_request_remove_tool(r, MG_STR("c"), &error));
     assert_int_equal(MG_OK, mg_request_remove_tool(r, MG_STR("a"), &error));
     expect_body(r, "{\"messages\":[],\"tools\":[{\"function\":{\"name\":\"b\"}}],\"tool_choice\":\"auto\"}");
@@ -143,7 +149,8 @@ static void headers_keep_to_the_grammar(void **state) {
     mg_request *r = chat("{}");
     assert_int_equal(MG_OK, mg_request_set_header(r, MG_STR("X-Team"), MG_STR("legal"), &error));
     assert_true(mg_str_is(r->extra_headers[0].name, "x-team"));
-    static const char *const refused[] = {"authorization", "Host", "content-length", "x y", "", "transfer-encoding", "x-api-key"};
+    static const char *const refused[] = {"authorization",     "Host",     "content-length", "x y", "",
+                                          "transfer-encoding", "x-api-key"};
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
         assert_int_equal(MG_ERROR, mg_request_set_header(r, mg_str_of(refused[i]), MG_STR("v"), &error));
     assert_int_equal(MG_ERROR, mg_request_set_header(r, MG_STR("x-a"), MG_STR("a\r\nb: c"), &error));
@@ -164,9 +171,17 @@ static int tear_down(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
-    const struct CMUnitTest tests[] = {TEST(lists_every_part), TEST(joins_texts_of_a_role), TEST(reads_embeddings_inputs), TEST(sets_the_system_message),
-                                       TEST(one_system_message_is_left), TEST(adds_a_message), TEST(sets_the_field_that_the_client_used),
-                                       TEST(sets_and_removes_parameters), TEST(removes_tools), TEST(replaces_a_text), TEST(headers_keep_to_the_grammar)};
+    const struct CMUnitTest tests[] = {TEST(lists_every_part),
+                                       TEST(joins_texts_of_a_role),
+                                       TEST(reads_embeddings_inputs),
+                                       TEST(sets_the_system_message),
+                                       TEST(one_system_message_is_left),
+                                       TEST(adds_a_message),
+                                       TEST(sets_the_field_that_the_client_used),
+                                       TEST(sets_and_removes_parameters),
+                                       TEST(removes_tools),
+                                       TEST(replaces_a_text),
+                                       TEST(headers_keep_to_the_grammar)};
     worker.json = mg_json_parser_create();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     mg_json_parser_destroy(worker.json);
