@@ -202,6 +202,13 @@ static void settle(mg_spool *s, const turn *t) {
     mg_arena_reset(s->batch.arena);
 }
 
+/* Somebody may still append: a batch is worth waiting for. What others left is wanted at once, by a start. */
+static bool more_to_come(const turn *t) {
+    for (size_t i = 0; i < t->n; i++)
+        if (!t->gone[i]) return !t->closing;
+    return false;
+}
+
 static void flush(mg_spool *s, const turn *t) {
     mg_spool_batch *b = &s->batch;
     if (b->n == 0) {
@@ -209,7 +216,7 @@ static void flush(mg_spool *s, const turn *t) {
         return;
     }
     if (t->now < b->retry_ms) return;
-    if (!batch_full(s) && t->now < b->since_ms + s->batch_ms && !t->closing) return;
+    if (!batch_full(s) && t->now < b->since_ms + s->batch_ms && more_to_come(t)) return;
     mg_error error;
     bool ok = write_rows(s, 0, b->n, &error) == MG_OK;
     note_ledger(s, ok, &error);

@@ -147,6 +147,18 @@ mg_status mg_spool_segment_publish(mg_spool_segment *g, int dir, mg_error *error
     return MG_OK;
 }
 
+/* Where the last bytes end that were ever written: what was only allocated need not be searched for records. A file
+ * system that can't tell says: the whole file. */
+static uint64_t written_end(int fd, uint64_t size) {
+    off_t data = 0, end = 0;
+    while ((data = lseek(fd, end, SEEK_DATA)) >= 0) {
+        off_t hole = lseek(fd, data, SEEK_HOLE);
+        if (hole <= data) return size;
+        end = hole;
+    }
+    return errno == ENXIO && (uint64_t)end < size ? (uint64_t)end : size;
+}
+
 mg_status mg_spool_segment_take(int dir, const char *name, mg_spool_segment **out, mg_error *error) {
     int fd = openat(dir, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) return errno == ENOENT ? MG_DECLINED : disk_error(error, "open", name);
@@ -159,7 +171,7 @@ mg_status mg_spool_segment_take(int dir, const char *name, mg_spool_segment **ou
     g->read = MG_SPOOL_HEADER;
     g->fd = fd;
     snprintf(g->name, sizeof g->name, "%s", name);
-    atomic_store(&g->committed, read_header(g) ? (uint64_t)st.st_size : 0);
+    atomic_store(&g->committed, read_header(g) ? written_end(fd, (uint64_t)st.st_size) : 0);
     atomic_store(&g->closed, true);
     *out = g;
     return MG_OK;

@@ -215,6 +215,30 @@ static void what_is_left_at_close_comes_next_time(void **state) {
     fixture_free(&f);
 }
 
+/* A start waits for what was left: it does not wait for a batch to fill, which nobody would fill. */
+static void what_was_left_is_not_held_back(void **state) {
+    (void)state;
+    fixture f;
+    fixture_make(&f);
+    char name[256];
+    size_t ends[3];
+    mg_buf b = three_records(&f, name, ends);
+    mg_buf_finish(&b);
+    mg_error e = {0};
+    mg_spool_options o = {.dir = mg_str_of(f.dir), .batch_ms = 60000};
+    mg_spool *s = mg_spool_open(&o, f.use, &e);
+    assert_non_null(s);
+    mg_spool_status status = {.waiting = 1};
+    for (int i = 0; i < 5000 && status.waiting; i++) {
+        nap();
+        mg_spool_status_get(s, &status);
+    }
+    assert_int_equal(status.waiting, 0);
+    assert_int_equal(atomic_load(&f.ledger->n), 3);
+    mg_spool_close(s, 5000);
+    fixture_free(&f);
+}
+
 static void declined(bool silent) {
     fixture f;
     fixture_make(&f);
@@ -472,6 +496,7 @@ int main(void) {
         cmocka_unit_test(a_payload_is_no_record),
         cmocka_unit_test(a_ledger_that_is_away_loses_nothing),
         cmocka_unit_test(what_is_left_at_close_comes_next_time),
+        cmocka_unit_test(what_was_left_is_not_held_back),
         cmocka_unit_test(a_declined_row_is_set_aside),
         cmocka_unit_test(a_declined_row_is_found_by_halving),
         cmocka_unit_test(open_starts_move_with_the_writer),
