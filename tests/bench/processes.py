@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -86,6 +87,7 @@ class Folder:
         self.keep, self.processes = keep, []
 
     def __enter__(self):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that __exit__ runs
         self.path = pathlib.Path(tempfile.mkdtemp(prefix="moongate-bench-"))
         return self
 
