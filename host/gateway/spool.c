@@ -11,7 +11,7 @@
 
 enum {
     SEGMENT_BYTES = 16 * 1024 * 1024,
-    SYNC_MS = 5,
+    SYNC_MS = 10,
     BATCH_ROWS = 1000,
     BATCH_MS = 250,
     MANY_SEGMENTS = 32, /* each holds a descriptor: from here on they get larger instead of more */

@@ -22,7 +22,7 @@ typedef struct mg_spool_writer mg_spool_writer; /* a worker's */
 typedef struct mg_spool_options {
     mg_str dir;            /* data_dir/spool; made if missing, 0700 */
     size_t segment_bytes;  /* a new segment is begun beyond it; 0: 16 MB */
-    uint64_t sync_ms;      /* fdatasync this often, on the spool's thread; 0: 5 */
+    uint64_t sync_ms;      /* fdatasync this often, on the spool's thread; 0: 10 */
     size_t batch_rows;     /* rows a ledger transaction; 0: 1000 */
     uint64_t batch_ms;     /* and at least this often; 0: 250 */
     mg_metrics *metrics;   /* may be NULL */
