@@ -18,10 +18,16 @@ local function id(text)
   return text:match("^[%w@._+-]+$") and text:sub(1, 64) or ""
 end
 
+local days = {}   -- by zone: the date, and the minute that it was asked in
+
 local function today(zone)
+  local minute, day = math.floor(clock.now() / 60), days[zone]
+  if day and day.minute == minute then return day.text end
   local date, err = clock.at(zone)
   if not date then error(err) end
-  return ("%04d-%02d-%02d"):format(date.year, date.month, date.day)
+  local text = ("%04d-%02d-%02d"):format(date.year, date.month, date.day)
+  days[zone] = { minute = minute, text = text }
+  return text
 end
 
 local function fill(template, req)
