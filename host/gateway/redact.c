@@ -80,12 +80,11 @@ static mg_status redact_text(redaction *d, mg_str text, mg_str *out, mg_error *e
     return over ? mg_fail(error, 413, "too_large", "the redacted text does not fit into memory bounds") : MG_OK;
 }
 
-static void decide(redaction *d) {
-    if (d->count)
-        mg_request_decide(d->r, mg_phase_name(d->r->phase), MG_STR("redact"), "redact", "\"spans\":%zu", d->count);
+static void decide(redaction *d, mg_str rule) {
+    if (d->count) mg_request_decide(d->r, mg_phase_name(d->r->phase), rule, "redact", "\"spans\":%zu", d->count);
 }
 
-mg_status mg_request_redact(mg_request *r, const mg_str *types, size_t n_types, mg_str mode, size_t *count,
+mg_status mg_request_redact(mg_request *r, mg_str rule, const mg_str *types, size_t n_types, mg_str mode, size_t *count,
                             mg_error *error) {
     redaction d = {.r = r, .types = types, .n_types = n_types};
     mg_status st = check_mode(mode, &d.hash, error);
@@ -99,13 +98,13 @@ mg_status mg_request_redact(mg_request *r, const mg_str *types, size_t n_types, 
         if (st == MG_ERROR) return st;
         if (st == MG_OK) mg_request_replace_text(r, &p[i], out, error);
     }
-    decide(&d);
+    decide(&d, rule);
     *count = d.count;
     return MG_OK;
 }
 
-mg_status mg_request_redact_reply(mg_request *r, const mg_str *types, size_t n_types, mg_str mode, size_t *count,
-                                  mg_error *error) {
+mg_status mg_request_redact_reply(mg_request *r, mg_str rule, const mg_str *types, size_t n_types, mg_str mode,
+                                  size_t *count, mg_error *error) {
     redaction d = {.r = r, .types = types, .n_types = n_types};
     mg_status st = check_mode(mode, &d.hash, error);
     if (st != MG_OK) return st;
@@ -115,7 +114,7 @@ mg_status mg_request_redact_reply(mg_request *r, const mg_str *types, size_t n_t
     if (st == MG_DECLINED) return MG_OK;
     if (st == MG_OK) st = mg_request_replace_reply(r, out, error);
     if (st != MG_OK) return st;
-    decide(&d);
+    decide(&d, rule);
     *count = d.count;
     return MG_OK;
 }

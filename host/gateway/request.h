@@ -171,14 +171,14 @@ mg_status mg_request_replace_text(mg_request *r, const mg_part *part, mg_str tex
 bool mg_request_targets_match(const mg_request *r, mg_str glob);
 
 /* Redacts the texts of the request: every span of these types becomes "[REDACTED_TYPE]" (mask) or "[TYPE_<keyed hash>]" (hash).
- * types NULL: all that the detectors know. *count is the number of spans. MG_ERROR: a detector failed or a type is unknown. */
-mg_status mg_request_redact(mg_request *r, const mg_str *types, size_t n_types, mg_str mode, size_t *count,
+ * types NULL: all that the detectors know; rule: who asked, for the decision record. *count is the number of spans. MG_ERROR: a detector failed or a type is unknown. */
+mg_status mg_request_redact(mg_request *r, mg_str rule, const mg_str *types, size_t n_types, mg_str mode, size_t *count,
                             mg_error *error);
 /* Replaces the answer's text in a `reply` phase. MG_ERROR on streams, whose text has been sent in part. */
 mg_status mg_request_replace_reply(mg_request *r, mg_str text, mg_error *error);
 /* Redaction over the answer's text that a `reply` phase sees. */
-mg_status mg_request_redact_reply(mg_request *r, const mg_str *types, size_t n_types, mg_str mode, size_t *count,
-                                  mg_error *error);
+mg_status mg_request_redact_reply(mg_request *r, mg_str rule, const mg_str *types, size_t n_types, mg_str mode,
+                                  size_t *count, mg_error *error);
 
 /* ---- decisions --------------------------------------------------------------------------------------------------- */
 void mg_request_decide(mg_request *r, const char *phase, mg_str rule, const char *action, const char *detail_format,

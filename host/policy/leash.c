@@ -164,8 +164,9 @@ void mg_leash_enter(mg_leash *l, lua_State *thread, mg_spent spent, uint64_t max
     l->on = true;
 }
 
-mg_kill mg_leash_leave(mg_leash *l, mg_spent *spent, const mg_leash_frame *outer) {
-    if (l->base_us) l->spent.cpu_us += mg_clock_thread_cpu_us() - l->base_cpu_us;
+mg_kill mg_leash_leave(mg_leash *l, bool goes_on, mg_spent *spent, const mg_leash_frame *outer) {
+    /* A call that has ended needs no account: the CPU clock is a system call. */
+    if (goes_on && l->base_us) l->spent.cpu_us += mg_clock_thread_cpu_us() - l->base_cpu_us;
     *spent = l->spent;
     mg_kill killed = l->killed;
     l->spent = outer->spent;

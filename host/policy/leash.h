@@ -52,8 +52,9 @@ typedef struct mg_leash_frame {
 } mg_leash_frame;
 void mg_leash_enter(mg_leash *l, lua_State *thread, mg_spent spent, uint64_t max_units, uint64_t max_cpu_us,
                     mg_leash_frame *outer);
-/* Returns why the run was killed, and makes the state usable again. */
-mg_kill mg_leash_leave(mg_leash *l, mg_spent *spent, const mg_leash_frame *outer);
+/* Returns why the run was killed, and makes the state usable again. `goes_on`: the call has yielded and will be resumed, so
+ * that what it spent is wanted. */
+mg_kill mg_leash_leave(mg_leash *l, bool goes_on, mg_spent *spent, const mg_leash_frame *outer);
 
 mg_leash *mg_leash_of(lua_State *L);
 /* Raises if C functions are nested too deep to go on safely. Every C function that may call back into Lua asks this first. */

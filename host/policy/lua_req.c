@@ -316,7 +316,7 @@ static int req_redact(lua_State *L) {
     mg_str types[MG_LUA_MAX_TYPES], mode;
     size_t n = mg_lua_check_redaction(L, 2, "req:redact", types, &mode), count = 0;
     mg_error error = {0};
-    done(L, "redact", mg_request_redact(r, n ? types : NULL, n, mode, &count, &error), &error);
+    done(L, "redact", mg_request_redact(r, mg_lua_rule(L), n ? types : NULL, n, mode, &count, &error), &error);
     lua_pushnumber(L, (lua_Number)count);
     return 1;
 }

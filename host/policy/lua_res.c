@@ -123,7 +123,7 @@ static int res_redact(lua_State *L) {
     mg_str types[MG_LUA_MAX_TYPES], mode;
     size_t n = mg_lua_check_redaction(L, 2, "res:redact", types, &mode), count = 0;
     mg_error error = {0};
-    if (mg_request_redact_reply(r, n ? types : NULL, n, mode, &count, &error) == MG_ERROR)
+    if (mg_request_redact_reply(r, mg_lua_rule(L), n ? types : NULL, n, mode, &count, &error) == MG_ERROR)
         return luaL_error(L, "res:redact: %s", error.text);
     lua_pushnumber(L, (lua_Number)count);
     return 1;

@@ -36,7 +36,7 @@ mg_ran mg_state_resume(mg_state *s, mg_thread t, int n, mg_spent *spent, mg_call
     mg_leash_enter(&s->leash, t.L, *spent, loading ? s->limits.units * LOAD_UNITS_FACTOR : s->limits.units,
                    loading && s->limits.cpu_us < LOAD_CPU_US ? LOAD_CPU_US : s->limits.cpu_us, &outer);
     int status = lua_resume(t.L, n);
-    mg_kill killed = mg_leash_leave(&s->leash, spent, &outer);
+    mg_kill killed = mg_leash_leave(&s->leash, status == LUA_YIELD, spent, &outer);
     s->running = before;
     if (killed) {
         mg_fail(error, 0, "", "%s", mg_kill_sentence(killed));
@@ -264,7 +264,7 @@ static bool compile(mg_state *s, const mg_bundle_file *file, mg_thread t, mg_err
     mg_str path = mg_str_skip(source->path, source->path.n > CHUNK_NAME ? source->path.n - CHUNK_NAME : 0);
     snprintf(name, sizeof name, "=" MG_STR_FMT, MG_STR_ARG(path));
     int status = luaL_loadbufferx(t.L, source->text.p, source->text.n, name, "t");
-    mg_kill killed = mg_leash_leave(&s->leash, &spent, &outer);
+    mg_kill killed = mg_leash_leave(&s->leash, false, &spent, &outer);
     if (status == 0 && !killed) {
         mg_sandbox_push_environment(t.L);
         set_default(s, t.L, file->replaces);
