@@ -304,13 +304,18 @@ static void *demo_open(const mg_host *host, const mg_settings *settings, mg_erro
 
 static void demo_close(void *shared) { free(shared); }
 
+static bool native(void *self, mg_operation operation, mg_format_id format) {
+    (void)self, (void)operation;
+    return format == MG_FORMAT_OPENAI;
+}
+
 /* ---- descriptor -------------------------------------------------------------------------------------------------- */
 
 static const mg_provider operations = {
     .size = sizeof operations,
     .framing = MG_FRAMING_SSE,
     .capabilities = MG_CAP_STREAM | MG_CAP_EMBEDDINGS,
-    .format = "openai",
+    .native = native,
     .encode = demo_encode,
     .decode = demo_decode,
     .classify = demo_classify,

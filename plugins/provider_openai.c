@@ -190,6 +190,11 @@ static void classify(void *self, const mg_frame *frame, const mg_header *headers
     openai_classify(((const provider *)self)->host, frame, headers, n_headers, out);
 }
 
+static bool native(void *self, mg_operation operation, mg_format_id format) {
+    (void)self, (void)operation;
+    return format == MG_FORMAT_OPENAI;
+}
+
 /* ---- descriptor -------------------------------------------------------------------------------------------------- */
 
 static const mg_setting settings[] = {
@@ -208,7 +213,7 @@ static const mg_provider operations = {
     .size = sizeof operations,
     .framing = MG_FRAMING_SSE,
     .capabilities = MG_CAP_STREAM | MG_CAP_TOOLS | MG_CAP_VISION | MG_CAP_EMBEDDINGS | MG_CAP_JSON_SCHEMA,
-    .format = "openai",
+    .native = native,
     .default_base_url = "https://api.openai.com/v1",
     .encode = openai_encode,
     .decode = decode,

@@ -82,15 +82,20 @@ static void vendor_classify(void *self, const mg_frame *f, const mg_header *h, s
     out->failure = MG_FAIL_SERVER;
 }
 
-static const mg_provider vendor_ops = {sizeof vendor_ops,
-                                       MG_FRAMING_SSE,
-                                       MG_CAP_STREAM | MG_CAP_TOOLS | MG_CAP_VISION | MG_CAP_EMBEDDINGS,
-                                       "openai",
-                                       NULL,
-                                       vendor_encode,
-                                       vendor_decode,
-                                       vendor_classify,
-                                       vendor_answer};
+static bool vendor_native(void *self, mg_operation operation, mg_format_id format) {
+    (void)self, (void)operation;
+    return format == MG_FORMAT_OPENAI;
+}
+
+static const mg_provider vendor_ops = {.size = sizeof vendor_ops,
+                                       .framing = MG_FRAMING_SSE,
+                                       .capabilities =
+                                           MG_CAP_STREAM | MG_CAP_TOOLS | MG_CAP_VISION | MG_CAP_EMBEDDINGS,
+                                       .native = vendor_native,
+                                       .encode = vendor_encode,
+                                       .decode = vendor_decode,
+                                       .classify = vendor_classify,
+                                       .answer = vendor_answer};
 
 /* The handle of the next vendor: mg_use_open passes nothing of ours through to `open`. Specs run on one thread. */
 static vendor *opening;

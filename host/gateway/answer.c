@@ -34,6 +34,7 @@ static void on_event(void *ctx, const mg_event *e) {
         if (a->event_stream && a->watch_text) mg_buf_str(&a->window, e->text);
         break;
     case MG_EVENT_REASONING:
+    case MG_EVENT_REFUSAL:
     case MG_EVENT_TOOL: on_text(a, e); break;
     case MG_EVENT_USAGE: set_usage(a, e); break;
     case MG_EVENT_ERROR:
@@ -41,12 +42,19 @@ static void on_event(void *ctx, const mg_event *e) {
         mg_attempt_fault(a, "upstream_error", e->text);
         break;
     case MG_EVENT_DONE: a->done_seen = true; break;
-    case MG_EVENT_FINISH: break;
+    default: break;
     }
 }
 
 static mg_status decode(mg_attempt *a, mg_str event, mg_str data, const mg_json *json, mg_error *error) {
-    const mg_frame frame = {sizeof frame, a->r->operation, a->event_stream, a->status, event, data, json};
+    const mg_frame frame = {.size = sizeof frame,
+                            .operation = a->r->operation,
+                            .stream = a->event_stream,
+                            .status = a->status,
+                            .event = event,
+                            .data = data,
+                            .json = json,
+                            .state = a->state};
     const mg_sink sink = {sizeof sink, a, on_event};
     return a->ops->decode(a->self, &frame, &sink, error);
 }

@@ -40,6 +40,16 @@ static void out_write(void *ctx, mg_str bytes) {
     mg_buf_str(&a->written, bytes);
 }
 
+static void out_text(void *ctx, mg_str text) {
+    mg_attempt *a = ctx;
+    mg_buf_json(&a->written, text);
+}
+
+static void out_drop(void *ctx, mg_str member) {
+    mg_attempt *a = ctx;
+    mg_request_decide(a->r, "route", a->target->name, "drop", "\"member\":\"%.*s\"", MG_STR_ARG(member));
+}
+
 /* What of the client's headers travels on; everything else stays here. */
 static const mg_str passed_on[] = {MG_STR_INIT("openai-beta"), MG_STR_INIT("traceparent"), MG_STR_INIT("tracestate")};
 
@@ -68,7 +78,7 @@ static mg_provider_request provider_request(const mg_attempt *a) {
 }
 
 static mg_status encode(mg_attempt *a, mg_error *error) {
-    const mg_provider_out out = {sizeof out, a, out_method, out_path, out_header, out_splice, out_write};
+    const mg_provider_out out = {sizeof out, a, out_method, out_path, out_header, out_splice, out_write, out_text, out_drop};
     mg_status st = mg_request_sync(a->r, error);
     if (st != MG_OK) return st;
     const mg_provider_request pr = provider_request(a);
@@ -245,6 +255,7 @@ mg_status mg_attempt_start(mg_request *r, mg_error *error) {
     r->attempt = a;
     a->self = mg_use_self(a->target->provider->use, r->worker->index, r->worker->loop, error);
     if (!a->self) return MG_ERROR;
+    a->state = mg_arena_zalloc(r->arena, a->ops->state_size + 1);
     bool local = a->ops->answer != NULL;
     mg_status st = local ? MG_OK : encode(a, error);
     if (st == MG_OK) st = mg_usage_start(a, error);

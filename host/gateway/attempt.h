@@ -16,6 +16,7 @@ struct mg_attempt {
     mg_request *r;
     const mg_target *target;
     const mg_provider *ops;
+    void *state; /* of the decoder */
     void *self; /* the provider's instance on this worker */
     char id[37];
     int no;

@@ -261,7 +261,11 @@ static next step_dispatch(mg_request *r) {
 }
 
 static void classify(mg_attempt *a) {
-    const mg_frame frame = {sizeof frame, a->r->operation, false, a->status, {0}, mg_buf_view(&a->in), a->root};
+    const mg_frame frame = {.size = sizeof frame,
+                            .operation = a->r->operation,
+                            .status = a->status,
+                            .data = mg_buf_view(&a->in),
+                            .json = a->root};
     mg_classification c = {.size = sizeof c, .retry_after_ms = -1};
     a->ops->classify(a->self, &frame, a->answer_headers, a->n_answer_headers, &c);
     a->failure = c.failure == MG_FAIL_NONE ? MG_FAIL_SERVER : c.failure;

@@ -3,7 +3,7 @@
 #ifndef MG_GATEWAY_REQUEST_H
 #define MG_GATEWAY_REQUEST_H
 
-#include "gateway/edits.h"
+#include "base/edits.h"
 #include "gateway/phase.h"
 #include "gateway/snapshot.h"
 #include "gateway/worker.h"

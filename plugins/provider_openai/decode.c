@@ -16,7 +16,7 @@ static void emit(const decoder *d, mg_event event) {
 }
 
 static void emit_text(const decoder *d, mg_event_type type, int64_t choice, mg_str text) {
-    if (text.n) emit(d, (mg_event){.type = type, .index = choice, .text = text});
+    if (text.n) emit(d, (mg_event){.type = type, .choice = choice, .text = text});
 }
 
 mg_status openai_fail(mg_error *error, int http, const char *code, const char *format, ...) {
@@ -145,7 +145,7 @@ static void finish_emit(const decoder *d, mg_str reason, int64_t choice) {
     mg_str canonical = STR("stop");
     for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
         if (str_eq(reason, str_of(reasons[i].theirs))) canonical = str_of(reasons[i].ours);
-    emit(d, (mg_event){.type = MG_EVENT_FINISH, .index = choice, .text = canonical});
+    emit(d, (mg_event){.type = MG_EVENT_FINISH, .choice = choice, .text = canonical, .name = reason});
 }
 
 static void choice_emit(const decoder *d, const mg_json *choice, int64_t place) {

@@ -17,6 +17,8 @@ typedef struct provider {
     void *self;
     mg_json_parser *parser;
     mg_arena *arena;
+    mg_format_id format; /* of the frames; canonical unless a test says otherwise */
+    void *state; /* of the answer being decoded; provider_begin zeroes it */
 } provider;
 
 /* Loads provider `name`; `set` puts settings in, and may be NULL. */
@@ -33,9 +35,14 @@ static inline void provider_open(provider *p, const char *name, void (*set)(mg_s
     if (!p->use) fail_msg("%s", error.text);
     p->ops = mg_use_ops(p->use);
     p->self = mg_use_self(p->use, 0, NULL, &error);
+    p->state = calloc(1, p->ops->state_size + 1);
 }
 
+/* A new answer begins. */
+static inline void provider_begin(provider *p) { memset(p->state, 0, p->ops->state_size + 1); }
+
 static inline void provider_close(provider *p) {
+    free(p->state);
     mg_use_unref(p->use);
     mg_registry_destroy(p->registry);
     mg_json_parser_destroy(p->parser);
@@ -63,6 +70,8 @@ typedef struct sent {
     char headers[8192]; /* "name: value\n" each */
     edit edits[32];
     size_t n;
+    mg_buf written; /* a body of its own */
+    char dropped[2048]; /* "member\n" each */
 } sent;
 
 static inline void on_method(void *ctx, mg_str s) { snprintf(((sent *)ctx)->method, 16, MG_STR_FMT, MG_STR_ARG(s)); }
@@ -82,15 +91,22 @@ static inline void on_splice(void *ctx, size_t start, size_t end, mg_str text) {
     }
     s->edits[i] = (edit){start, end, mg_strndup(text.p, text.n)};
 }
-static inline void on_write(void *ctx, mg_str bytes) {
-    (void)ctx, (void)bytes;
-    fail_msg("write was not expected");
+static inline void on_write(void *ctx, mg_str bytes) { mg_buf_str(&((sent *)ctx)->written, bytes); }
+static inline void on_out_text(void *ctx, mg_str text) { mg_buf_json(&((sent *)ctx)->written, text); }
+static inline void on_drop(void *ctx, mg_str member) {
+    char *all = ((sent *)ctx)->dropped;
+    size_t n = strlen(all);
+    snprintf(all + n, 2048 - n, MG_STR_FMT "\n", MG_STR_ARG(member));
 }
 
 /* The body with all splices applied, in `out`; fails where two overlap or the result is no JSON. */
 static inline void sent_body(provider *p, sent *s, mg_str body, mg_buf *out) {
     size_t at = 0;
     mg_buf_clear(out);
+    if (s->written.n) {
+        assert_int_equal(s->n, 0); /* splices or a body of its own, never both */
+        body = mg_buf_view(&s->written);
+    }
     for (size_t i = 0; i < s->n; i++) {
         assert_true(s->edits[i].start >= at && s->edits[i].end <= body.n);
         mg_buf_add(out, body.p + at, s->edits[i].start - at);
@@ -101,12 +117,13 @@ static inline void sent_body(provider *p, sent *s, mg_str body, mg_buf *out) {
     mg_buf_add(out, body.p + at, body.n - at);
     mg_buf_add(out, "", 1);
     out->n--;
-    if (body.n && !provider_json(p, mg_buf_view(out))) fail_msg("no JSON: %s", out->p);
+    mg_buf_finish(&s->written);
+    if (out->n && !provider_json(p, mg_buf_view(out))) fail_msg("no JSON: %s", out->p);
 }
 
 static inline mg_status provider_encode(provider *p, mg_provider_request *r, sent *s, mg_buf *out, mg_error *error) {
     *s = (sent){.n = 0};
-    mg_provider_out sink = {sizeof sink, s, on_method, on_path, on_header, on_splice, on_write};
+    mg_provider_out sink = {sizeof sink, s, on_method, on_path, on_header, on_splice, on_write, on_out_text, on_drop};
     r->size = sizeof *r;
     r->root = r->body.n ? provider_json(p, r->body) : NULL;
     mg_status status = p->ops->encode(p->self, r, &sink, error);
@@ -114,6 +131,7 @@ static inline mg_status provider_encode(provider *p, mg_provider_request *r, sen
         sent_body(p, s, r->body, out);
     else
         for (size_t i = 0; i < s->n; i++) free(s->edits[i].text);
+    mg_buf_finish(&s->written);
     return status;
 }
 
@@ -121,13 +139,16 @@ static inline mg_status provider_encode(provider *p, mg_provider_request *r, sen
 
 /* Writes an event as one line, such as "TEXT 0 hello". */
 static inline void on_event(void *ctx, const mg_event *e) {
-    static const char *const names[] = {"META", "TEXT", "REASONING", "TOOL", "FINISH", "USAGE", "ERROR", "DONE"};
+    static const char *const names[] = {"META", "TEXT", "REASONING", "TOOL", "FINISH", "USAGE", "ERROR", "DONE",
+                                        "REFUSAL", "SIGNATURE", "REDACTED", "CITATION", "LOGPROBS", "MEDIA", "EMBEDDING",
+                                        "OTHER"};
     mg_buf *b = ctx;
     assert_int_equal(e->size, sizeof *e);
-    assert_in_range(e->type, MG_EVENT_META, MG_EVENT_DONE);
+    assert_in_range(e->type, MG_EVENT_META, MG_EVENT_OTHER);
     mg_buf_printf(b, "%s", names[e->type]);
     if (e->type != MG_EVENT_META && e->type != MG_EVENT_DONE && e->type != MG_EVENT_USAGE && e->type != MG_EVENT_ERROR)
-        mg_buf_printf(b, " %lld", (long long)e->index);
+        mg_buf_printf(b, " %lld",
+                      (long long)(e->type == MG_EVENT_TOOL || e->type == MG_EVENT_EMBEDDING ? e->index : e->choice));
     if (e->id.n) mg_buf_printf(b, " id=" MG_STR_FMT, MG_STR_ARG(e->id));
     if (e->name.n) mg_buf_printf(b, " name=" MG_STR_FMT, MG_STR_ARG(e->name));
     if (e->text.n) mg_buf_printf(b, " " MG_STR_FMT, MG_STR_ARG(e->text));
@@ -142,7 +163,8 @@ static inline void on_event(void *ctx, const mg_event *e) {
 static inline mg_status provider_decode(provider *p, mg_operation op, bool stream, const char *event, mg_str data,
                                         void (*emit)(void *ctx, const mg_event *e), void *ctx, mg_error *error) {
     mg_sink sink = {sizeof sink, ctx, emit};
-    mg_frame frame = {sizeof frame, op, stream, 200, mg_str_of(event), data, provider_json(p, data)};
+    mg_frame frame = {sizeof frame, op,   stream, 200, mg_str_of(event), data, provider_json(p, data),
+                      p->format,    p->state};
     return p->ops->decode(p->self, &frame, &sink, error);
 }
 

@@ -59,7 +59,7 @@ typedef struct heard {
 
 static void on_heard(void *ctx, const mg_event *e) {
     heard *h = ctx;
-    if (e->type == MG_EVENT_TEXT) mg_buf_str(&h->text[e->index], e->text);
+    if (e->type == MG_EVENT_TEXT) mg_buf_str(&h->text[e->choice], e->text);
     if (e->type == MG_EVENT_FINISH) mg_buf_str(&h->finish, e->text);
     h->dones += e->type == MG_EVENT_DONE;
     h->metas += e->type == MG_EVENT_META;

@@ -30,7 +30,7 @@ typedef struct tally {
 
 static void on_tally(void *ctx, const mg_event *e) {
     tally *t = ctx;
-    if (e->type == MG_EVENT_TEXT && e->index == 0) mg_buf_str(&t->text, e->text);
+    if (e->type == MG_EVENT_TEXT && e->choice == 0) mg_buf_str(&t->text, e->text);
     if (e->type == MG_EVENT_USAGE) {
         t->usages++;
         t->input = e->usage->input;

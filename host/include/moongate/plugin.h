@@ -152,22 +152,50 @@ typedef struct mg_settings {
 } mg_settings;
 
 /* ---- kind: provider ------------------------------------------------------------------------------------------------ */
-/* A provider is a pure translator between the canonical form (OpenAI's, with additions) and a vendor's. It never opens a
- * socket: the host owns connections, retries, time limits, framing. */
+/* A provider is a pure translator between the canonical form and a vendor's. It never opens a socket: the host owns
+ * connections, retries, time limits, framing, and the requests that get a token.
+ *
+ * The canonical form of a request is the body of OpenAI's POST /v1/chat/completions (or /v1/embeddings, /v1/moderations),
+ * with these additions for what other formats have and it lacks. All are optional.
+ *
+ *   content parts      {"type": "thinking", "thinking": TEXT, "signature": S, "vendor": V} and
+ *                      {"type": "redacted_thinking", "data": S, "vendor": V} in assistant messages: what a model of vendor V
+ *                      ("anthropic", "gemini", "openai") thought, for that vendor to take up again; others leave it out.
+ *   signature, vendor  on a text part or an element of tool_calls: opaque bytes that vendor V wants back with it.
+ *   cache_control      on a content part, a message, or a tool: Anthropic's object; a hint.
+ *   is_error           on a message of role "tool": true when the tool failed. Its content may be a list of text, image_url
+ *                      and file parts.
+ *   file parts         {"type": "file", "file": {"filename", "file_data": data URL, or "file_url", or "file_id"}}.
+ *   tools              {"type": "vendor_tool", "vendor": V, "tool": {…}}: a tool that only vendor V runs itself.
+ *   thinking           {"type": "enabled" | "disabled" | "adaptive", "budget_tokens": N, "include": BOOL}; beside it OpenAI's
+ *                      reasoning_effort ("none", "minimal", "low", "medium", "high", "xhigh"), of which the more exact one holds.
+ *   top_k              an integer.
+ *   safety_settings    Gemini's list.
+ *
+ * What a target can't express is either refused (MG_ERROR with http 400 and a sentence: it would change what the answer means)
+ * or left out and reported with `drop` (a hint, such as cache_control or a seed). Nothing is left out silently. */
+
+/* The formats of requests and answers. A body in the canonical form is MG_FORMAT_OPENAI. */
+typedef enum mg_format_id {
+    MG_FORMAT_OPENAI,    /* chat completions, embeddings, moderations */
+    MG_FORMAT_RESPONSES, /* OpenAI's responses */
+    MG_FORMAT_ANTHROPIC, /* messages */
+    MG_FORMAT_GEMINI     /* generateContent */
+} mg_format_id;
 
 typedef enum mg_operation {
     MG_OP_CHAT,
     MG_OP_EMBEDDINGS,
     MG_OP_MODERATIONS,
     MG_OP_MODELS,
-    MG_OP_COUNT_TOKENS
+    MG_OP_COUNT_TOKENS /* the body is a chat request; the answer is how many input tokens it has */
 } mg_operation;
 
 typedef enum mg_framing {
     MG_FRAMING_SSE,              /* text/event-stream */
     MG_FRAMING_NDJSON,           /* one JSON text a line */
     MG_FRAMING_JSON_ARRAY,       /* one JSON array, an element a frame */
-    MG_FRAMING_AWS_EVENT_STREAM, /* application/vnd.amazon.eventstream */
+    MG_FRAMING_AWS_EVENT_STREAM, /* application/vnd.amazon.eventstream: `event` is :event-type or :exception-type */
     MG_FRAMING_RAW               /* bytes as they come */
 } mg_framing;
 
@@ -191,18 +219,23 @@ enum { /* capabilities of a provider */
        MG_CAP_VISION = 1 << 2,
        MG_CAP_EMBEDDINGS = 1 << 3,
        MG_CAP_JSON_SCHEMA = 1 << 4,
-       MG_CAP_PREFIX = 1 << 5 /* goes on with an assistant message that stands last */
+       MG_CAP_PREFIX = 1 << 5,      /* goes on with an assistant message that stands last */
+       MG_CAP_BODY_ENDS = 1 << 6,   /* its streams have no terminator: whole when a finish reason came and the body ended
+                                     * as its framing says */
+       MG_CAP_MODERATIONS = 1 << 7,
+       MG_CAP_COUNT_TOKENS = 1 << 8
 };
 
 /* What to send. Everything is borrowed until `encode` returns. */
 typedef struct mg_provider_request {
     size_t size;
     mg_operation operation;
+    mg_format_id format; /* of the body: canonical (MG_FORMAT_OPENAI), or another one that `native` said yes to */
     mg_str model;        /* the vendor's own name */
     bool stream;         /* the client wants a stream */
     bool want_usage;     /* the stream has to carry its usage, whether the client asked or not */
-    mg_str api_key;      /* "" if none is configured */
-    mg_str body;         /* the canonical request as JSON text; "" for operations without one */
+    mg_str api_key;      /* "" if none is configured; the token, where `credential` describes one */
+    mg_str body;         /* the request as JSON text; "" for operations without one */
     const mg_json *root; /* the same, parsed */
 } mg_provider_request;
 
@@ -211,12 +244,16 @@ typedef struct mg_provider_out {
     size_t size;
     void *ctx;
     void (*method)(void *ctx, mg_str method); /* POST unless said */
-    void (*path)(void *ctx, mg_str path);     /* appended to the configured base_url; begins with '/' */
+    void (*path)(void *ctx, mg_str path);     /* appended to the base URL; begins with '/'; escaped, with its query */
     void (*header)(void *ctx, mg_str name, mg_str value);
-    /* The body is the canonical text with changes: replaces [start, end) of it. Splices must not overlap; any order. */
+    /* The body is the request's text with changes: replaces [start, end) of it. Splices must not overlap; any order. */
     void (*splice)(void *ctx, size_t start, size_t end, mg_str replacement);
-    /* The body is something else: appends to it. Not together with `splice`. */
+    /* The body is something else: appends to it, as it is, or as a JSON string (quoted and escaped). Not together with
+     * `splice`. */
     void (*write)(void *ctx, mg_str bytes);
+    void (*text)(void *ctx, mg_str text);
+    /* Notes that a member of the request is left out, for the decision record: "seed", "messages[2].cache_control". */
+    void (*drop)(void *ctx, mg_str member);
 } mg_provider_out;
 
 /* One frame of an answer: an event of a stream, or a whole plain body. */
@@ -228,6 +265,9 @@ typedef struct mg_frame {
     mg_str event;        /* SSE: the event's name, or "" */
     mg_str data;         /* the payload */
     const mg_json *json; /* the payload parsed, or NULL if it is not JSON */
+    mg_format_id format; /* as the request was encoded from */
+    void *state;         /* mg_provider.state_size bytes of this answer, zeroed before its first frame, never freed by the
+                          * plugin: what it has to remember from frame to frame. Pointers into frames do not last. */
 } mg_frame;
 
 typedef struct mg_usage {
@@ -241,26 +281,41 @@ typedef struct mg_usage {
     int64_t audio_output;
 } mg_usage;
 
+/* What an answer says, in its order. Text, reasoning and tool calls come in any number of pieces; a piece of another kind, of
+ * another tool call, or a signature ends the block before it. */
 typedef enum mg_event_type {
     MG_EVENT_META,      /* text: the vendor's id of the answer; name: the model that answered */
-    MG_EVENT_TEXT,      /* text: more of the answer; index: which choice */
+    MG_EVENT_TEXT,      /* text: more of the answer */
     MG_EVENT_REASONING, /* text: more of the reasoning */
-    MG_EVENT_TOOL,      /* name: function (first time), id: call id (first time), text: more of the arguments */
-    MG_EVENT_FINISH,    /* text: canonical finish reason (stop, length, tool_calls, content_filter) */
+    MG_EVENT_TOOL,      /* index: which call; name: function (first time), id: call id (first time), text: more of the
+                         * arguments, JSON text */
+    MG_EVENT_FINISH,    /* text: canonical finish reason (stop, length, tool_calls, content_filter); name: what the vendor
+                         * called it; id: the stop sequence that was met, if the vendor says */
     MG_EVENT_USAGE,     /* usage: so far; the last one counts */
     MG_EVENT_ERROR,     /* text: what the vendor said inside a stream; name: its type */
-    MG_EVENT_DONE       /* the format's terminator: the answer is whole */
+    MG_EVENT_DONE,      /* the format's terminator: the answer is whole */
+    MG_EVENT_REFUSAL,   /* text: more of a refusal, where the vendor keeps it apart from the answer */
+    MG_EVENT_SIGNATURE, /* text: opaque bytes for the block before it (or, after none, for an empty reasoning block);
+                         * name: vendor */
+    MG_EVENT_REDACTED,  /* text: reasoning that only the vendor can read; name: vendor; a block of its own */
+    MG_EVENT_CITATION,  /* text: one source of the text before it, as the JSON of an element of OpenAI's annotations, or
+                         * {"type": "vendor_citation", "vendor": V, "citation": {…}} */
+    MG_EVENT_LOGPROBS,  /* text: JSON list, elements as in OpenAI's logprobs.content */
+    MG_EVENT_MEDIA,     /* name: MIME type; text: base64; id: transcript, if any; a block of its own */
+    MG_EVENT_EMBEDDING, /* index: which input; text: the vector, as a JSON list of numbers, or as base64 of floats */
+    MG_EVENT_OTHER      /* name: vendor; text: JSON of a block that has no canonical form */
 } mg_event_type;
 
 typedef struct mg_event {
     size_t size;
     mg_event_type type;
-    int64_t index; /* choice, or tool call for MG_EVENT_TOOL */
+    int64_t index;  /* see the types */
     mg_str text;
     mg_str name;
     mg_str id;
     const mg_usage *usage;
-    bool alone; /* MG_EVENT_USAGE: the frame holds nothing else that a client needs */
+    bool alone;     /* MG_EVENT_USAGE: the frame holds nothing else that a client needs */
+    int64_t choice; /* which of the answers that were asked for, from 0 */
 } mg_event;
 
 typedef struct mg_sink {
@@ -282,13 +337,27 @@ typedef struct mg_header {
     mg_str value;
 } mg_header;
 
+/* A request as it will be sent, for vendors that want it signed. */
+typedef struct mg_signing {
+    size_t size;
+    mg_str method, host, path; /* path: with the base URL's own path and the query, as it goes on the wire */
+    const mg_header *headers;  /* all but host and content-length */
+    size_t n_headers;
+    mg_str body;
+    int64_t now_s; /* Unix seconds */
+} mg_signing;
+
 typedef struct mg_provider {
     size_t size;
     mg_framing framing;
     uint32_t capabilities;
-    const char *format;           /* ingress format whose bytes pass through unchanged: "openai", …; NULL: none */
-    const char *default_base_url; /* NULL: must be configured */
-    /* MG_OK, or MG_ERROR (http 400 and a sentence) for what this vendor can't express. */
+    size_t state_size; /* bytes of mg_frame.state, at most 4,096 */
+    const char *default_base_url; /* NULL: must be configured, or `base_url` says it */
+    /* Whether `encode` takes bodies of this format as they came from the client; the host then passes the vendor's answer on
+     * as it is. NULL: the canonical form only. The canonical form is always taken, and asked for to learn whether the
+     * vendor's answers are OpenAI's own. */
+    bool (*native)(void *self, mg_operation operation, mg_format_id format);
+    /* MG_OK; MG_ERROR (http 400 and a sentence) for what this vendor can't express; MG_DECLINED: not this operation. */
     mg_status (*encode)(void *self, const mg_provider_request *request, const mg_provider_out *out, mg_error *error);
     /* Reports what the frame says. MG_ERROR: the frame is rubbish. */
     mg_status (*decode)(void *self, const mg_frame *frame, const mg_sink *sink, mg_error *error);
@@ -300,6 +369,16 @@ typedef struct mg_provider {
      * ("[DONE]") as the last. The host decodes the frames like a vendor's. MG_ERROR: with what the client should see, and
      * before anything was emitted unless memory ran out. NULL for all that have a vendor. */
     mg_status (*answer)(void *self, const mg_provider_request *request, const mg_sink *frames, mg_error *error);
+    /* The base URL, where settings other than base_url say it (a region, a resource); {NULL, 0}: base_url as usual. May be
+     * NULL. Borrowed as long as `self`. */
+    mg_str (*base_url)(void *self);
+    /* Adds headers that sign the request (nothing else of `out` may be used). May be NULL. */
+    mg_status (*sign)(void *self, const mg_signing *signing, const mg_provider_out *out, mg_error *error);
+    /* Describes the request that gets a token: `path` is an absolute https URL. MG_DECLINED: none is needed. The host makes it,
+     * keeps the token until shortly before it ends, and passes it as api_key. May be NULL. */
+    mg_status (*credential)(void *self, int64_t now_s, const mg_provider_out *out, mg_error *error);
+    /* Reads the answer to it: the token (borrowed from the frame) and how long it lasts. */
+    mg_status (*credential_read)(void *self, const mg_frame *frame, mg_str *token, int64_t *lifetime_s, mg_error *error);
 } mg_provider;
 
 /* ---- kind: store (cache and counters), asynchronous ------------------------------------------------------------------ */

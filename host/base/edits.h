@@ -1,6 +1,6 @@
 /* Changes to a JSON text as splices over the bytes that came in: what nobody touched stays as it was, byte for byte. */
-#ifndef MG_GATEWAY_EDITS_H
-#define MG_GATEWAY_EDITS_H
+#ifndef MG_BASE_EDITS_H
+#define MG_BASE_EDITS_H
 
 #include "base/json.h"
 

@@ -1,4 +1,4 @@
-#include "gateway/edits.h"
+#include "base/edits.h"
 #include "base/buf.h"
 #include <setjmp.h>
 #include <stdio.h>
