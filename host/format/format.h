@@ -22,6 +22,7 @@ typedef struct mg_facts {
     int64_t max_output;  /* tokens, for each answer; -1: not said */
     int64_t choices;     /* answers asked for; 1 unless said */
     const mg_json *tools; /* the list, or NULL */
+    bool single; /* embeddings: Gemini's embedContent, which is answered with one vector and not with a list */
 } mg_facts;
 
 typedef enum mg_part_kind {
@@ -97,6 +98,9 @@ typedef struct mg_reply {
     mg_usage usage;
     bool usage_known;
     bool base64; /* embeddings: as the client asked */
+    bool single; /* the same; from mg_facts */
+    bool one; /* embeddings: Gemini's single one, whose answer is no list */
+    const mg_json *request; /* as the client sent it: for what answers repeat; or NULL */
     size_t limit; /* bytes of all texts; beyond it `over` is set and nothing more is taken */
     size_t bytes;
     bool over;
@@ -138,7 +142,8 @@ typedef struct mg_format {
     mg_format_id id;
     const char *name; /* "openai", "responses", "anthropic", "gemini": for logs and the ledger */
 
-    /* Structure and types of a request's body, as far as the gateway and every vendor need them: 400 with where and what. */
+    /* Structure and types of a request's body, as far as the gateway and every vendor need them: 400 with where and what.
+     * The model's name is left to the host: the path may give it. */
     mg_status (*check)(mg_operation op, const mg_json *root, mg_error *error);
     void (*read)(mg_operation op, const mg_json *root, mg_facts *out);
     void (*parts)(mg_operation op, const mg_json *root, mg_part_sink *take, void *arg);
