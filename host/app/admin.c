@@ -1,7 +1,7 @@
 #include "app/admin.h"
 
 #include "base/buf.h"
-#include "gateway/refusal.h"
+#include "format/format.h"
 
 #include <stdlib.h>
 
@@ -23,7 +23,8 @@ static void reply_json(mg_exchange *x, int status, mg_buf *body) { reply(x, stat
 
 static void reply_error(mg_exchange *x, int status, const char *code, const char *message) {
     mg_buf b = {0};
-    mg_refusal_body(status, mg_str_of(code), mg_str_of(message), &b);
+    const mg_fault fault = {.status = status, .code = mg_str_of(code), .message = mg_str_of(message)};
+    mg_format_openai.error(&fault, &b);
     reply_json(x, status, &b);
 }
 
@@ -159,7 +160,8 @@ static void on_gone(void *ctx, mg_exchange *x) { (void)ctx, (void)x; }
 
 static void on_refuse(void *ctx, int status, mg_str message, mg_buf *body) {
     (void)ctx;
-    mg_refusal_body(status, MG_STR(""), message, body);
+    const mg_fault fault = {.status = status, .message = message};
+    mg_format_openai.error(&fault, body);
 }
 
 mg_admin *mg_admin_create(const mg_admin_options *o, mg_error *error) {

@@ -99,7 +99,6 @@ typedef struct mg_reply {
     bool usage_known;
     bool base64; /* embeddings: as the client asked */
     bool single; /* the same; from mg_facts */
-    bool one; /* embeddings: Gemini's single one, whose answer is no list */
     const mg_json *request; /* as the client sent it: for what answers repeat; or NULL */
     size_t limit; /* bytes of all texts; beyond it `over` is set and nothing more is taken */
     size_t bytes;

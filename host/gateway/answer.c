@@ -3,9 +3,61 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/money.h"
+#include "format/openai.h"
 #include "gateway/limits.h"
 #include "gateway/tokens.h"
 #include "gateway/usage.h"
+
+#include <time.h>
+
+/* ---- writing anew ------------------------------------------------------------------------------------------------ */
+
+/* Ids in the client's format are made from ours. */
+static void reply_head(mg_request *r, mg_reply *reply) {
+    size_t n = 0;
+    for (const char *p = r->id; *p && n < sizeof reply->id - 1; p++)
+        if (*p != '-') reply->id[n++] = *p;
+    reply->id[n] = 0;
+    reply->created_s = mg_clock_unix_ms() / 1000;
+    reply->base64 = r->facts.base64;
+    reply->single = r->facts.single;
+    reply->request = r->root;
+}
+
+static mg_reply *new_reply(mg_request *r) {
+    mg_reply *reply = MG_ARENA_NEW(r->arena, mg_reply);
+    mg_reply_init(reply, r->arena, r->operation,
+                  r->operation == MG_OP_EMBEDDINGS ? MG_EMBEDDINGS_MAX : MG_ANSWER_MAX);
+    reply_head(r, reply);
+    return reply;
+}
+
+static mg_stream *new_stream(mg_request *r, mg_reply *reply, mg_buf *out) {
+    mg_stream *s = MG_ARENA_NEW(r->arena, mg_stream);
+    *s = (mg_stream){.reply = reply,
+                     .state = mg_arena_zalloc(r->arena, r->format->stream_state + 1),
+                     .arena = r->arena,
+                     .usage_asked = r->facts.usage_asked,
+                     .array = r->array,
+                     .input_estimate = r->tokens_input,
+                     .out = out};
+    return s;
+}
+
+/* The stream's writer, made when first needed. */
+static mg_stream *stream_of(mg_attempt *a) {
+    if (!a->reply) a->reply = new_reply(a->r);
+    if (!a->stream) a->stream = new_stream(a->r, a->reply, &a->out);
+    return a->stream;
+}
+
+static void write_event(mg_attempt *a, const mg_event *e) {
+    mg_stream *s = stream_of(a);
+    if (!a->reply->model.n) a->reply->model = a->target->model;
+    if (!a->opened) a->r->format->open(s);
+    a->opened = true;
+    a->r->format->event(s, e);
+}
 
 /* ---- events of a frame ------------------------------------------------------------------------------------------- */
 
@@ -14,7 +66,7 @@ static void set_usage(mg_attempt *a, const mg_event *e) {
     a->usage = *e->usage;
     a->usage.size = sizeof a->usage;
     a->usage_known = true;
-    if (e->alone && !a->r->client_usage) a->hide_frame = true;
+    if (e->alone && !a->r->facts.usage_asked) a->hide_frame = true;
 }
 
 static void on_text(mg_attempt *a, const mg_event *e) {
@@ -22,8 +74,7 @@ static void on_text(mg_attempt *a, const mg_event *e) {
     if (a->event_stream || a->counting) a->counted += mg_tokens_estimate(e->text, a->target->model);
 }
 
-static void on_event(void *ctx, const mg_event *e) {
-    mg_attempt *a = ctx;
+static void note_event(mg_attempt *a, const mg_event *e) {
     switch (e->type) {
     case MG_EVENT_META:
         if (!a->upstream_id.n) a->upstream_id = mg_arena_dup(a->r->arena, e->text);
@@ -37,6 +88,7 @@ static void on_event(void *ctx, const mg_event *e) {
     case MG_EVENT_REFUSAL:
     case MG_EVENT_TOOL: on_text(a, e); break;
     case MG_EVENT_USAGE: set_usage(a, e); break;
+    case MG_EVENT_FINISH: a->finish_seen = true; break;
     case MG_EVENT_ERROR:
         a->bad_frame = true;
         mg_attempt_fault(a, "upstream_error", e->text);
@@ -46,7 +98,26 @@ static void on_event(void *ctx, const mg_event *e) {
     }
 }
 
-static mg_status decode(mg_attempt *a, mg_str event, mg_str data, const mg_json *json, mg_error *error) {
+static void on_event(void *ctx, const mg_event *e) {
+    mg_attempt *a = ctx;
+    if (a->event_stream && a->done_seen) return;
+    note_event(a, e);
+    if (a->native || a->bad_frame) return;
+    bool bookkeeping = e->type == MG_EVENT_META || e->type == MG_EVENT_USAGE || e->type == MG_EVENT_ERROR ||
+                       e->type == MG_EVENT_DONE;
+    if (!a->event_stream) {
+        if (a->reply) mg_reply_event(a->reply, e);
+        return;
+    }
+    stream_of(a);
+    if (bookkeeping || e->type == MG_EVENT_FINISH) mg_reply_event(a->reply, e);
+    if (!bookkeeping) write_event(a, e);
+}
+
+static void on_collect(void *ctx, const mg_event *e) { mg_reply_event(((mg_attempt *)ctx)->reply, e); }
+
+static mg_status decode(mg_attempt *a, mg_str event, mg_str data, const mg_json *json,
+                        void (*emit)(void *ctx, const mg_event *e), mg_error *error) {
     const mg_frame frame = {.size = sizeof frame,
                             .operation = a->r->operation,
                             .stream = a->event_stream,
@@ -54,14 +125,69 @@ static mg_status decode(mg_attempt *a, mg_str event, mg_str data, const mg_json 
                             .event = event,
                             .data = data,
                             .json = json,
+                            .format = a->native ? a->r->format->id : MG_FORMAT_OPENAI,
                             .state = a->state};
-    const mg_sink sink = {sizeof sink, a, on_event};
+    const mg_sink sink = {sizeof sink, a, emit};
     return a->ops->decode(a->self, &frame, &sink, error);
 }
 
 /* ---- streams ----------------------------------------------------------------------------------------------------- */
 
 static bool looks_like_json(mg_str data) { return data.n && (data.p[0] == '{' || data.p[0] == '['); }
+
+/* Bytes for the client: at once, or held until a policy has judged them. */
+static void pass(mg_attempt *a, mg_str bytes) {
+    if (!bytes.n) return;
+    if (a->hold) {
+        mg_buf_str(&a->held, bytes);
+        return;
+    }
+    mg_answer_commit(a->r);
+    if (!mg_exchange_write(a->r->x, bytes) && a->call) mg_upstream_pause(a->call, true);
+}
+
+/* A frame of the vendor's as the client gets it: as it came, or as an element of the array that it asked for. */
+static mg_str native_frame(mg_attempt *a, mg_str raw, mg_str data) {
+    if (!a->r->array) return raw;
+    if (!data.n) return (mg_str){0};
+    const mg_str parts[] = {a->array_begun ? MG_STR(",\r\n") : MG_STR("["), data};
+    a->array_begun = true;
+    return mg_arena_join(a->r->worker->scratch, parts, 2);
+}
+
+/* What ends the stream for the client waits in a->last until usage is durable. Where nothing but the end of the body says that
+ * the answer is whole, that is all from the finish reason on. */
+static void pass_native(mg_attempt *a, mg_str raw, mg_str data) {
+    mg_str bytes = native_frame(a, raw, data);
+    bool tail = a->finish_seen && a->ops->capabilities & MG_CAP_BODY_ENDS;
+    if (a->done_seen || tail) {
+        mg_str before = a->last;
+        a->last = mg_arena_dup(a->r->arena, bytes);
+        bytes = before;
+    }
+    pass(a, bytes);
+}
+
+static void end_written(mg_attempt *a) {
+    mg_stream *s = stream_of(a);
+    if (!a->reply->model.n) a->reply->model = a->target->model;
+    if (!a->opened) a->r->format->open(s);
+    a->opened = true;
+    pass(a, mg_buf_view(&a->out));
+    mg_buf_clear(&a->out);
+    a->r->format->close(s);
+    a->last = mg_arena_dup(a->r->arena, mg_buf_view(&a->out));
+    mg_buf_clear(&a->out);
+}
+
+void mg_answer_ended(mg_attempt *a) {
+    if (a->done_seen || a->bad_frame) return;
+    a->done_seen = true;
+    if (!a->native)
+        end_written(a);
+    else if (a->r->array)
+        a->last = mg_arena_join(a->r->arena, (const mg_str[]){a->last, MG_STR("]")}, 2);
+}
 
 bool mg_answer_frame(mg_attempt *a, mg_str raw, mg_str event, mg_str data) {
     mg_request *r = a->r;
@@ -75,7 +201,7 @@ bool mg_answer_frame(mg_attempt *a, mg_str raw, mg_str event, mg_str data) {
         if (looks_like_json(data) &&
             mg_json_parse(r->worker->json, r->worker->scratch, data.p, data.n, &json, &error) != MG_OK)
             json = NULL;
-        st = decode(a, event, data, json, &error);
+        st = decode(a, event, data, json, on_event, &error);
         if (st != MG_OK) {
             /* One event that can't be read is left out; the client's SDK could not read it either. */
             mg_request_decide(r, "upstream", MG_STR("frame"), "skip", "\"bytes\":%zu", data.n);
@@ -83,18 +209,19 @@ bool mg_answer_frame(mg_attempt *a, mg_str raw, mg_str event, mg_str data) {
         }
     }
     if (a->bad_frame) return false;
-    if (a->hide_frame) return true;
-    if (a->done_seen) {
-        a->last = mg_arena_dup(r->arena, raw); /* sent after usage is durable */
-        return false;
+    if (a->native) {
+        if (!a->hide_frame) pass_native(a, raw, data);
+    } else if (a->done_seen) {
+        end_written(a);
+    } else {
+        pass(a, mg_buf_view(&a->out));
+        mg_buf_clear(&a->out);
     }
-    if (a->hold) {
-        mg_buf_str(&a->held, raw);
-        return true;
-    }
-    mg_answer_commit(r);
-    if (!mg_exchange_write(r->x, raw) && a->call) mg_upstream_pause(a->call, true);
-    return true;
+    return !a->done_seen;
+}
+
+mg_str mg_answer_stream_type(const mg_request *r) {
+    return r->array ? MG_STR("application/json; charset=utf-8") : MG_STR("text/event-stream; charset=utf-8");
 }
 
 void mg_answer_commit(mg_request *r) {
@@ -102,7 +229,7 @@ void mg_answer_commit(mg_request *r) {
     if (r->committed) return;
     r->committed = true;
     r->status = 200;
-    mg_exchange_start(r->x, 200, h, mg_answer_headers(r, MG_STR("text/event-stream; charset=utf-8"), false, h));
+    mg_exchange_start(r->x, 200, h, mg_answer_headers(r, mg_answer_stream_type(r), false, h));
 }
 
 void mg_answer_release(mg_attempt *a, size_t n) {
@@ -112,72 +239,141 @@ void mg_answer_release(mg_attempt *a, size_t n) {
     mg_buf_drain(&a->held, n);
 }
 
+mg_str mg_answer_error_frames(mg_request *r, const mg_fault *fault) {
+    mg_buf b = {0};
+    mg_stream *s = r->attempt && r->attempt->stream ? r->attempt->stream : new_stream(r, new_reply(r), &b);
+    s->out = &b;
+    if (r->array && r->attempt && r->attempt->array_begun) mg_buf_str(&b, MG_STR(",\r\n"));
+    r->format->error_frames(s, fault);
+    mg_str out = mg_arena_dup(r->arena, mg_buf_view(&b));
+    mg_buf_finish(&b);
+    return out;
+}
+
 /* ---- plain answers ----------------------------------------------------------------------------------------------- */
 
 mg_status mg_answer_decode(mg_attempt *a, mg_error *error) {
+    mg_request *r = a->r;
     if (!mg_buf_reserve(&a->in, MG_JSON_PADDING)) return mg_fail(error, 502, "bad_answer", "the answer is too large");
-    mg_status st = mg_json_parse(a->r->worker->json, a->r->arena, a->in.p, a->in.n, &a->root, error);
+    mg_status st = mg_json_parse(r->worker->json, r->arena, a->in.p, a->in.n, &a->root, error);
     if (st != MG_OK) return st;
-    mg_edits_init(&a->edits, a->r->arena);
-    st = decode(a, (mg_str){0}, mg_buf_view(&a->in), a->root, error);
+    mg_edits_init(&a->edits, r->arena);
+    if (a->status < 200 || a->status >= 300) return MG_OK; /* a failure: for `classify` */
+    if (!a->native) a->reply = new_reply(r);
+    st = decode(a, (mg_str){0}, mg_buf_view(&a->in), a->root, on_event, error);
     if (st == MG_OK && a->bad_frame) return mg_fail(error, 502, "bad_answer", "%s", a->message);
-    if (st != MG_OK || a->usage_known || a->r->operation != MG_OP_CHAT) return st;
+    if (st == MG_OK && a->reply && a->reply->over)
+        return mg_fail(error, 502, "bad_answer", "the answer is larger than the gateway holds");
+    if (st != MG_OK || a->usage_known || r->operation != MG_OP_CHAT) return st;
     a->counting = true; /* no figures of the vendor's: a second look counts the text, which is rarely needed */
-    return decode(a, (mg_str){0}, mg_buf_view(&a->in), a->root, error);
+    mg_reply *reply = a->reply;
+    a->reply = NULL;
+    memset(a->state, 0, a->ops->state_size);
+    st = decode(a, (mg_str){0}, mg_buf_view(&a->in), a->root, on_event, error);
+    a->reply = reply;
+    if (reply) reply->usage.output = a->counted;
+    return st;
 }
 
-static const mg_json *choice_text(const mg_attempt *a, size_t i) {
-    const mg_json *c = mg_json_get(a->root, MG_STR("choices"));
-    c = c && c->type == MG_JSON_ARRAY ? c->child : NULL;
-    while (c && i--) c = c->next;
-    const mg_json *text = mg_json_path(c, "message.content");
-    return mg_json_kind(text) == MG_JSON_STRING ? text : NULL;
+/* What the answer says, block by block, for policies: collected when one first asks. */
+static const mg_reply *collected(mg_attempt *a) {
+    mg_error ignored;
+    if (a->reply || a->event_stream) return a->reply;
+    a->reply = new_reply(a->r);
+    memset(a->state, 0, a->ops->state_size);
+    decode(a, (mg_str){0}, mg_buf_view(&a->in), a->root, on_collect, &ignored);
+    return a->reply;
 }
 
-size_t mg_answer_choices(const mg_attempt *a) {
-    const mg_json *c = mg_json_get(a->root, MG_STR("choices"));
-    return c && c->type == MG_JSON_ARRAY ? c->count : 0;
+size_t mg_answer_choices(mg_attempt *a) {
+    const mg_reply *reply = a->r->operation == MG_OP_CHAT ? collected(a) : NULL;
+    return reply ? reply->n_choices : 0;
 }
 
-mg_str mg_answer_text(const mg_attempt *a, size_t i) {
-    const mg_json *t = choice_text(a, i);
-    return t ? t->str : MG_STR("");
+static mg_block *next_text(mg_block *b, size_t choice) {
+    while (b && (b->type != MG_EVENT_TEXT || b->choice != (int64_t)choice)) b = b->next;
+    return b;
 }
 
-void mg_answer_replace_text(mg_attempt *a, size_t i, mg_str text) {
-    const mg_json *t = choice_text(a, i);
-    mg_buf b = {0};
-    if (!t) return;
-    mg_buf_json(&b, text);
-    mg_edits_replace(&a->edits, t->src, t->src_end, mg_arena_dup(a->r->arena, mg_buf_view(&b)));
-    mg_buf_finish(&b);
+mg_str mg_answer_text(mg_attempt *a, size_t choice) {
+    mg_block *first = next_text(collected(a)->blocks, choice);
+    if (!first) return MG_STR("");
+    if (!next_text(first->next, choice)) return mg_buf_view(&first->text);
+    mg_buf all = {.max = MG_ANSWER_MAX};
+    for (mg_block *b = first; b; b = next_text(b->next, choice)) mg_buf_str(&all, mg_buf_view(&b->text));
+    mg_str out = mg_arena_dup(a->r->arena, mg_buf_view(&all));
+    mg_buf_finish(&all);
+    return out;
+}
+
+/* The first string at or after *from, in the order of the text, that reads so. */
+static const mg_json *find_string(const mg_json *v, mg_str text, uint32_t from) {
+    if (v->type == MG_JSON_STRING) return v->src >= from && mg_str_eq(v->str, text) ? v : NULL;
+    if (v->src_end <= from) return NULL;
+    for (const mg_json *c = v->child; c; c = c->next) {
+        const mg_json *found = find_string(c, text, from);
+        if (found) return found;
+    }
+    return NULL;
+}
+
+/* The new text takes the place of the first block; others of the choice become empty. In the vendor's own bytes, if its blocks
+ * can be found there; else the answer is written anew. */
+void mg_answer_replace_text(mg_attempt *a, size_t choice, mg_str text) {
+    mg_reply *reply = (mg_reply *)(uintptr_t)collected(a);
+    uint32_t from = 0;
+    for (mg_block *b = next_text(reply->blocks, choice); b; b = next_text(b->next, choice)) {
+        const mg_json *at = a->native && b->text.n ? find_string(a->root, mg_buf_view(&b->text), from) : NULL;
+        if (at) {
+            mg_edits_replace(&a->edits, at->src, at->src_end, mg_format_quoted(a->r->arena, text));
+            from = at->src_end;
+        } else {
+            a->replaced = true;
+        }
+        mg_buf_clear(&b->text);
+        mg_buf_str(&b->text, text);
+        text = MG_STR("");
+    }
 }
 
 mg_str mg_answer_body(mg_attempt *a) {
-    return a->edits.n ? mg_edits_render(&a->edits, mg_buf_view(&a->in)) : mg_buf_view(&a->in);
+    mg_request *r = a->r;
+    if (a->native && !a->replaced)
+        return a->edits.n ? mg_edits_render(&a->edits, mg_buf_view(&a->in)) : mg_buf_view(&a->in);
+    mg_buf b = {.max = MG_EMBEDDINGS_MAX};
+    if (r->operation == MG_OP_COUNT_TOKENS && r->format->count) {
+        r->format->count(a->usage.input, &b);
+    } else {
+        if (!a->reply->model.n) a->reply->model = a->target->model;
+        r->format->plain(a->reply, &b);
+    }
+    mg_str out = mg_arena_dup(r->arena, mg_buf_view(&b));
+    mg_buf_finish(&b);
+    return out;
 }
 
 /* ---- an answer of our own ---------------------------------------------------------------------------------------- */
 
 mg_str mg_answer_synthesize(mg_request *r, mg_str text, mg_str finish_reason) {
-    mg_buf b = {0};
-    const char *object = r->stream ? "chat.completion.chunk" : "chat.completion";
-    long long now = (long long)(mg_clock_unix_ms() / 1000);
-    if (r->stream) mg_buf_str(&b, MG_STR("data: "));
-    mg_buf_printf(&b, "{\"id\":\"chatcmpl-%s\",\"object\":\"%s\",\"created\":%lld,\"model\":", r->id, object, now);
-    mg_buf_json(&b, r->model);
-    mg_buf_printf(
-        &b, ",\"choices\":[{\"index\":0,\"%s\":{\"role\":\"assistant\",\"content\":", r->stream ? "delta" : "message");
-    mg_buf_json(&b, text);
-    mg_buf_str(&b, r->stream ? MG_STR("},\"logprobs\":null,\"finish_reason\":")
-                             : MG_STR(",\"refusal\":null},\"logprobs\":null,\"finish_reason\":"));
-    mg_buf_json(&b, finish_reason);
-    mg_buf_str(&b, MG_STR("}]"));
-    if (!r->stream)
-        mg_buf_str(&b, MG_STR(",\"usage\":{\"prompt_tokens\":0,\"completion_tokens\":0,\"total_tokens\":0}}"));
-    else
-        mg_buf_str(&b, MG_STR("}\n\ndata: [DONE]\n\n"));
+    mg_buf b = {.max = MG_ANSWER_MAX};
+    mg_reply *reply = new_reply(r);
+    const mg_event said = {.size = sizeof said, .type = MG_EVENT_TEXT, .text = text};
+    const mg_event finish = {.size = sizeof finish, .type = MG_EVENT_FINISH, .text = finish_reason};
+    reply->model = r->model;
+    reply->usage_known = true;
+    mg_reply_event(reply, &finish);
+    if (r->stream) {
+        mg_stream *s = new_stream(r, reply, &b);
+        r->format->open(s);
+        r->format->event(s, &said);
+        r->format->event(s, &finish);
+        r->format->close(s);
+    } else {
+        mg_reply_event(reply, &said);
+        r->format->plain(reply, &b);
+    }
     mg_str out = mg_arena_dup(r->arena, mg_buf_view(&b));
+    mg_reply_finish(reply);
     mg_buf_finish(&b);
     return out;
 }
@@ -196,18 +392,34 @@ static mg_str reset_text(mg_request *r, uint64_t ms) {
     return mg_arena_join(r->arena, parts + skip, 6 - skip);
 }
 
+/* Anthropic writes them as a time (RFC 3339). */
+static mg_str reset_time(mg_request *r, uint64_t ms) {
+    time_t at = (time_t)((mg_clock_unix_ms() + (int64_t)ms + 999) / 1000);
+    struct tm t;
+    char text[32];
+    gmtime_r(&at, &t);
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &t);
+    return mg_arena_dup(r->arena, mg_str_of(text));
+}
+
 static size_t limit_headers(mg_request *r, mg_measure measure, mg_header *out) {
     static const mg_str names[2][3] = {
         {MG_STR_INIT("x-ratelimit-limit-requests"), MG_STR_INIT("x-ratelimit-remaining-requests"),
          MG_STR_INIT("x-ratelimit-reset-requests")},
         {MG_STR_INIT("x-ratelimit-limit-tokens"), MG_STR_INIT("x-ratelimit-remaining-tokens"),
          MG_STR_INIT("x-ratelimit-reset-tokens")}};
-    const mg_str *name = names[measure == MG_MEASURE_TOKENS];
+    static const mg_str anthropic[2][3] = {
+        {MG_STR_INIT("anthropic-ratelimit-requests-limit"), MG_STR_INIT("anthropic-ratelimit-requests-remaining"),
+         MG_STR_INIT("anthropic-ratelimit-requests-reset")},
+        {MG_STR_INIT("anthropic-ratelimit-tokens-limit"), MG_STR_INIT("anthropic-ratelimit-tokens-remaining"),
+         MG_STR_INIT("anthropic-ratelimit-tokens-reset")}};
+    bool is_anthropic = r->format->id == MG_FORMAT_ANTHROPIC;
+    const mg_str *name = (is_anthropic ? anthropic : names)[measure == MG_MEASURE_TOKENS];
     mg_limit_status st;
     if (!mg_limits_tightest(r, measure, &st)) return 0;
     out[0] = (mg_header){name[0], number(r, st.limit)};
     out[1] = (mg_header){name[1], number(r, st.limit > st.used ? st.limit - st.used : 0)};
-    out[2] = (mg_header){name[2], reset_text(r, st.reset_ms)};
+    out[2] = (mg_header){name[2], is_anthropic ? reset_time(r, st.reset_ms) : reset_text(r, st.reset_ms)};
     return 3;
 }
 
@@ -247,6 +459,7 @@ size_t mg_answer_headers(mg_request *r, mg_str content_type, bool with_cost, mg_
     size_t n = 0;
     out[n++] = (mg_header){MG_STR("content-type"), content_type};
     out[n++] = (mg_header){MG_STR("x-request-id"), mg_str_from(r->id, 36)};
+    if (r->format->id == MG_FORMAT_ANTHROPIC) out[n++] = (mg_header){MG_STR("request-id"), mg_str_from(r->id, 36)};
     if (r->attempt) n += target_headers(r, out + n);
     out[n++] = (mg_header){MG_STR("x-moongate-attempts"), number(r, r->attempt_no)};
     out[n++] = (mg_header){MG_STR("x-moongate-cache"), MG_STR("off")};

@@ -24,10 +24,19 @@ static void out_path(void *ctx, mg_str path) {
     a->path = mg_arena_dup(a->r->arena, path);
 }
 
+/* What the client said of a vendor's versions holds; of lists of betas both do. */
 static void out_header(void *ctx, mg_str name, mg_str value) {
     mg_attempt *a = ctx;
+    mg_arena *arena = a->r->arena;
+    for (size_t i = 0; i < a->n_headers; i++) {
+        if (!mg_str_eq(a->headers[i].name, name)) continue;
+        if (mg_str_is(name, "anthropic-beta") || mg_str_is(name, "openai-beta"))
+            a->headers[i].value =
+                mg_arena_join(arena, (const mg_str[]){a->headers[i].value, MG_STR(","), value}, 3);
+        return;
+    }
     if (a->n_headers == MG_ATTEMPT_HEADERS) return;
-    a->headers[a->n_headers++] = (mg_header){mg_arena_dup(a->r->arena, name), mg_arena_dup(a->r->arena, value)};
+    a->headers[a->n_headers++] = (mg_header){mg_arena_dup(arena, name), mg_arena_dup(arena, value)};
 }
 
 static void out_splice(void *ctx, size_t start, size_t end, mg_str replacement) {
@@ -50,50 +59,124 @@ static void out_drop(void *ctx, mg_str member) {
     mg_request_decide(a->r, "route", a->target->name, "drop", "\"member\":\"%.*s\"", MG_STR_ARG(member));
 }
 
-/* What of the client's headers travels on; everything else stays here. */
-static const mg_str passed_on[] = {MG_STR_INIT("openai-beta"), MG_STR_INIT("traceparent"), MG_STR_INIT("tracestate")};
+/* What of the client's headers travels on, to vendors that speak its format; everything else stays here. */
+static const struct {
+    mg_str name;
+    unsigned formats; /* 1 << mg_format_id */
+} passed_on[] = {
+    {MG_STR_INIT("traceparent"), ~0u},
+    {MG_STR_INIT("tracestate"), ~0u},
+    {MG_STR_INIT("openai-beta"), 1u << MG_FORMAT_OPENAI | 1u << MG_FORMAT_RESPONSES},
+    {MG_STR_INIT("anthropic-version"), 1u << MG_FORMAT_ANTHROPIC},
+    {MG_STR_INIT("anthropic-beta"), 1u << MG_FORMAT_ANTHROPIC},
+};
 
 static void add_own_headers(mg_attempt *a) {
     mg_request *r = a->r;
     static const mg_str agent = {"moongate/" MOONGATE_VERSION, sizeof("moongate/" MOONGATE_VERSION) - 1};
     a->headers[a->n_headers++] = (mg_header){MG_STR("user-agent"), agent};
     for (size_t i = 0; i < sizeof passed_on / sizeof passed_on[0]; i++) {
-        mg_str v = mg_exchange_header(r->x, passed_on[i]);
-        if (v.p && a->n_headers < MG_ATTEMPT_HEADERS) a->headers[a->n_headers++] = (mg_header){passed_on[i], v};
+        bool any = passed_on[i].formats == ~0u;
+        if (!any && !(a->native && passed_on[i].formats & 1u << r->format->id)) continue;
+        mg_str v = mg_exchange_header(r->x, passed_on[i].name);
+        if (v.p && a->n_headers < MG_ATTEMPT_HEADERS) a->headers[a->n_headers++] = (mg_header){passed_on[i].name, v};
     }
     for (size_t i = 0; i < r->n_extra_headers && a->n_headers < MG_ATTEMPT_HEADERS; i++)
         a->headers[a->n_headers++] = r->extra_headers[i];
+}
+
+static void note_dropped(void *arg, mg_str member) {
+    mg_request *r = arg;
+    mg_request_decide(r, "route", mg_str_of(r->format->name), "drop", "\"member\":\"%.*s\"",
+                      (int)(member.n < 200 ? member.n : 200), member.p);
+}
+
+/* The body in the canonical form, made once for all attempts. */
+static mg_status make_canonical(mg_request *r, mg_error *error) {
+    if (r->canonical.p) return MG_OK;
+    if (!r->format->canonical) {
+        r->canonical = r->body;
+        r->canonical_root = r->root;
+        return MG_OK;
+    }
+    mg_buf b = {.max = MG_EMBEDDINGS_MAX};
+    mg_status st = r->format->canonical(r->operation, r->root, r->body, r->model, r->stream, &b, note_dropped, r, error);
+    if (st == MG_OK && b.over) st = mg_fail(error, 413, "too_large", "the translated request does not fit into memory");
+    if (st == MG_OK) {
+        mg_str text = mg_arena_dup(r->arena, mg_buf_view(&b));
+        st = mg_json_parse_copy(r->worker->json, r->arena, text, &r->canonical_root, error);
+        if (st == MG_OK) r->canonical = text;
+    }
+    mg_buf_finish(&b);
+    return st;
+}
+
+static bool speaks(const mg_attempt *a, mg_format_id format) {
+    return a->ops->native && a->ops->native(a->self, a->r->operation, format);
 }
 
 static mg_provider_request provider_request(const mg_attempt *a) {
     const mg_request *r = a->r;
     return (mg_provider_request){.size = sizeof(mg_provider_request),
                                  .operation = r->operation,
+                                 .format = a->native ? r->format->id : MG_FORMAT_OPENAI,
                                  .model = a->target->model,
                                  .stream = r->stream,
                                  .want_usage = r->stream,
                                  .api_key = a->target->provider->api_key,
-                                 .body = r->body,
-                                 .root = r->root};
+                                 .body = a->native ? r->body : r->canonical,
+                                 .root = a->native ? r->root : r->canonical_root,
+                                 .translated = !a->native && r->format->canonical};
+}
+
+/* Renders what policies changed, and finds out in which form the provider takes it. */
+static mg_status prepare(mg_attempt *a, mg_error *error) {
+    mg_status st = mg_request_sync(a->r, error);
+    a->native = speaks(a, a->r->format->id);
+    return st == MG_OK && !a->native ? make_canonical(a->r, error) : st;
+}
+
+static mg_str base_url(const mg_attempt *a) {
+    mg_str own = a->ops->base_url ? a->ops->base_url(a->self) : (mg_str){0};
+    return own.n ? own : a->target->provider->base_url;
+}
+
+static mg_status sign(mg_attempt *a, const mg_provider_out *out, mg_error *error) {
+    mg_str url = base_url(a);
+    const char *p = url.n ? memmem(url.p, url.n, "://", 3) : NULL;
+    if (!a->ops->sign || !p) return MG_OK;
+    mg_str rest = mg_str_skip(url, (size_t)(p - url.p) + 3);
+    size_t slash = mg_str_find(rest, '/');
+    mg_str path = mg_str_skip(rest, slash);
+    if (path.n && path.p[path.n - 1] == '/') path.n--;
+    const mg_signing signing = {.size = sizeof signing,
+                                .method = a->method,
+                                .host = mg_str_from(rest.p, slash),
+                                .path = mg_arena_join(a->r->arena, (const mg_str[]){path, a->path}, 2),
+                                .headers = a->headers,
+                                .n_headers = a->n_headers,
+                                .body = a->body,
+                                .now_s = mg_clock_unix_ms() / 1000};
+    return a->ops->sign(a->self, &signing, out, error);
 }
 
 static mg_status encode(mg_attempt *a, mg_error *error) {
-    const mg_provider_out out = {sizeof out, a, out_method, out_path, out_header, out_splice, out_write, out_text, out_drop};
-    mg_status st = mg_request_sync(a->r, error);
-    if (st != MG_OK) return st;
+    const mg_provider_out out = {sizeof out, a, out_method, out_path, out_header, out_splice, out_write, out_text,
+                                 out_drop};
     const mg_provider_request pr = provider_request(a);
     a->method = MG_STR("POST");
     mg_edits_init(&a->edits, a->r->arena);
     a->written.max = MG_EMBEDDINGS_MAX;
     add_own_headers(a);
-    st = a->ops->encode(a->self, &pr, &out, error);
+    mg_status st = a->ops->encode(a->self, &pr, &out, error);
     if (st != MG_OK)
         return st == MG_DECLINED ? mg_fail(error, 400, "unsupported", "this provider does not offer the operation")
                                  : st;
+    if (a->written.over) return mg_fail(error, 413, "too_large", "the translated request does not fit into memory");
     a->body = a->written.n ? mg_buf_view(&a->written)
-              : a->edits.n ? mg_edits_render(&a->edits, a->r->body)
-                           : a->r->body;
-    return MG_OK;
+              : a->edits.n ? mg_edits_render(&a->edits, pr.body)
+                           : pr.body;
+    return sign(a, &out, error);
 }
 
 /* ---- what comes back --------------------------------------------------------------------------------------------- */
@@ -102,6 +185,13 @@ static mg_str find_header(const mg_header *h, size_t n, mg_str name) {
     for (size_t i = 0; i < n; i++)
         if (mg_str_eq(h[i].name, name)) return h[i].value;
     return (mg_str){0};
+}
+
+static mg_str find_request_id(const mg_header *h, size_t n) {
+    static const char *const names[] = {"x-request-id", "request-id", "apim-request-id", "x-amzn-requestid"};
+    mg_str id = {0};
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && !id.n; i++) id = find_header(h, n, mg_str_of(names[i]));
+    return id;
 }
 
 static void keep_headers(mg_attempt *a, const mg_header *h, size_t n) {
@@ -115,7 +205,7 @@ static void on_head(void *arg, int status, const mg_header *h, size_t n) {
     mg_attempt *a = arg;
     bool ok = status >= 200 && status < 300;
     a->status = status;
-    a->request_id = mg_arena_dup(a->r->arena, find_header(h, n, MG_STR("x-request-id")));
+    a->request_id = mg_arena_dup(a->r->arena, find_request_id(h, n));
     if (!ok) keep_headers(a, h, n);
     mg_str type = find_header(h, n, MG_STR("content-type"));
     a->event_stream = ok && a->r->stream && type.n >= 17 && strncasecmp(type.p, "text/event-stream", 17) == 0;
@@ -185,8 +275,10 @@ static void on_done(void *arg, const mg_upstream_result *result) {
     a->over = true;
     mg_evloop_timer_cancel(a->r->worker->loop, a->linger);
     a->linger = NULL;
+    bool framed = result->end == MG_UPSTREAM_COMPLETE && !result->close_delimited;
     /* Only the format's own terminator ends a stream; only framing ends a plain answer. */
-    if (a->event_stream ? a->done_seen : result->end == MG_UPSTREAM_COMPLETE && !result->close_delimited) {
+    if (a->event_stream && framed && a->finish_seen && a->ops->capabilities & MG_CAP_BODY_ENDS) mg_answer_ended(a);
+    if (a->event_stream ? a->done_seen : framed) {
         mg_pipeline_answered(a);
     } else if (result->end == MG_UPSTREAM_COMPLETE) {
         fail(a, "truncated", "the answer ended before it was whole");
@@ -202,7 +294,7 @@ static const mg_upstream_events upstream_events = {on_head, on_data, on_done};
 static void send(mg_attempt *a) {
     const mg_provider_use *p = a->target->provider;
     mg_upstream_request q = {.method = a->method,
-                             .base_url = p->base_url,
+                             .base_url = base_url(a),
                              .path = a->path,
                              .headers = a->headers,
                              .n_headers = a->n_headers,
@@ -232,8 +324,6 @@ static void local_frame(void *ctx, const mg_event *e) {
 static mg_status answer_locally(mg_attempt *a, mg_error *error) {
     const mg_provider_request pr = provider_request(a);
     const mg_sink frames = {sizeof frames, a, local_frame};
-    mg_status st = mg_request_sync(a->r, error);
-    if (st != MG_OK) return st;
     a->status = 200;
     a->event_stream = a->r->stream;
     a->in.max = MG_ANSWER_MAX;
@@ -257,7 +347,8 @@ mg_status mg_attempt_start(mg_request *r, mg_error *error) {
     if (!a->self) return MG_ERROR;
     a->state = mg_arena_zalloc(r->arena, a->ops->state_size + 1);
     bool local = a->ops->answer != NULL;
-    mg_status st = local ? MG_OK : encode(a, error);
+    mg_status st = prepare(a, error);
+    if (st == MG_OK && !local) st = encode(a, error);
     if (st == MG_OK) st = mg_usage_start(a, error);
     if (st != MG_OK) return st;
     if (!local) {
@@ -274,6 +365,9 @@ void mg_attempt_finish(mg_attempt *a) {
     mg_buf_finish(&a->in);
     mg_buf_finish(&a->held);
     mg_buf_finish(&a->window);
+    mg_buf_finish(&a->out);
+    if (a->reply) mg_reply_finish(a->reply);
+    a->reply = NULL;
     mg_sse_finish(&a->sse);
     mg_evloop_timer_cancel(a->r->worker->loop, a->linger);
     a->linger = NULL;

@@ -22,6 +22,8 @@ struct mg_attempt {
     int no;
     mg_upstream_call *call; /* NULL: none under way */
 
+    bool native; /* the provider speaks the client's format: bytes pass through */
+
     /* what is sent */
     mg_str method, path, body;
     mg_header headers[MG_ATTEMPT_HEADERS];
@@ -41,11 +43,18 @@ struct mg_attempt {
     mg_str last; /* the terminating frame, sent after usage is durable */
     bool done_seen; /* the format's terminator has come */
     bool over; /* upstream has ended */
+    bool finish_seen; /* a finish reason has come */
     bool bad_frame; /* the stream said that it failed, or is rubbish: kind and message say how */
     bool hide_frame; /* the present frame is not for the client */
     bool watch_text; /* a reply policy wants the text: `window` collects it */
     bool hold; /* frames wait in `held` for its verdict */
     const mg_json *root; /* a plain answer, parsed */
+    mg_reply *reply; /* what the answer says, where it is written anew or a policy reads it; else NULL */
+    mg_buf out; /* frames of a stream that is written anew */
+    mg_stream *stream; /* its writer; NULL: not needed yet */
+    bool opened; /* the writer has begun */
+    bool array_begun; /* native, as one JSON array: its bracket is out */
+    bool replaced; /* a policy changed a text of `reply` */
     mg_timer *linger;
 
     mg_usage usage;
@@ -74,6 +83,10 @@ const char *mg_failure_name(mg_failure f);
 /* One frame of a stream (gateway/answer.c): decoded, counted, passed on or held. False: no more frames are wanted. Never ends
  * the request: what it finds is acted upon by mg_pipeline_progress. `data` is followed by MG_JSON_PADDING readable bytes. */
 bool mg_answer_frame(mg_attempt *a, mg_str raw, mg_str event, mg_str data);
+
+/* The body of a stream without a terminator has ended as its framing says, after a finish reason: writes what ends it for the
+ * client. */
+void mg_answer_ended(mg_attempt *a);
 
 /* What the attempt tells the pipeline (gateway/pipeline.c). Each may end the request: the caller touches nothing after. */
 void mg_pipeline_progress(mg_attempt *a); /* frames were taken */

@@ -62,7 +62,7 @@ static next answer_verdict(mg_request *r) {
     mg_str body = mg_answer_synthesize(r, v.text, v.finish_reason.n ? v.finish_reason : MG_STR("stop"));
     r->outcome = MG_OUTCOME_OK;
     r->status = 200;
-    mg_str type = r->stream ? MG_STR("text/event-stream; charset=utf-8") : MG_STR("application/json");
+    mg_str type = r->stream ? mg_answer_stream_type(r) : MG_STR("application/json");
     size_t n = mg_answer_headers(r, type, true, h);
     mg_request_end(r);
     mg_exchange_reply(x, 200, h, n, body);
@@ -169,10 +169,13 @@ static next step_limits(mg_request *r) {
     return r->take_ok ? go(r, STEP_ADMIT) : refuse_limit(r);
 }
 
+/* Vendors bill neither. */
+static bool is_free(mg_operation o) { return o == MG_OP_COUNT_TOKENS || o == MG_OP_MODERATIONS; }
+
 /* Models that nobody has priced are not for free: unless there is a ceiling price they are left out. */
 static bool keep_priced(mg_request *r) {
     size_t n = 0;
-    if (r->snapshot->unknown_model_nano_per_million >= 0) return true;
+    if (is_free(r->operation) || r->snapshot->unknown_model_nano_per_million >= 0) return true;
     mg_target *kept = mg_arena_alloc(r->arena, r->n_targets * sizeof *kept);
     for (size_t i = 0; i < r->n_targets; i++) {
         if (mg_target_price(r->snapshot, &r->targets[i]))
@@ -199,13 +202,10 @@ static next step_estimate(mg_request *r) {
                   MG_OUTCOME_DENIED);
         return OVER;
     }
-    const mg_json *max = mg_json_get(r->root, MG_STR("max_completion_tokens"));
-    if (!max) max = mg_json_get(r->root, MG_STR("max_tokens"));
-    int64_t n = mg_json_int(mg_json_get(r->root, MG_STR("n")), 1);
-    int64_t output = mg_json_int(max, -1);
+    int64_t n = r->facts.choices, output = r->facts.max_output;
     mg_usage most = {.size = sizeof most, .input = mg_tokens_bound(r->root, r->body.n)};
     r->cost_max_nano = 0;
-    for (size_t i = 0; i < r->n_targets; i++) {
+    for (size_t i = 0; i < r->n_targets && !is_free(r->operation); i++) {
         const mg_price *price = mg_target_price(r->snapshot, &r->targets[i]);
         bool known;
         int64_t ceiling = output >= 0 ? output : price && price->max_output ? price->max_output : 4096;
@@ -270,17 +270,34 @@ static void classify(mg_attempt *a) {
     a->ops->classify(a->self, &frame, a->answer_headers, a->n_answer_headers, &c);
     a->failure = c.failure == MG_FAIL_NONE ? MG_FAIL_SERVER : c.failure;
     a->retry_after_ms = c.retry_after_ms;
-    snprintf(a->kind, sizeof a->kind, "%s", mg_failure_name(a->failure));
+    mg_attempt_fault(a, mg_failure_name(a->failure), mg_str_cut(c.message, sizeof a->message - 1));
 }
 
-/* The vendor's own error body goes to the client where it is about the client's request; what concerns our account with the
- * vendor, or its troubles, is ours to say. */
+/* The vendor's own error body goes to the client where it is about the client's request and in its format; what concerns our
+ * account with the vendor, or its troubles, is ours to say. */
 static next relay_failure(mg_request *r, mg_attempt *a) {
+    static const struct {
+        mg_failure failure;
+        const char *code;
+    } codes[] = {{MG_FAIL_CONTEXT_LENGTH, "context_length_exceeded"},
+                 {MG_FAIL_CONTENT, "content_filter"},
+                 {MG_FAIL_NOT_FOUND, "model_not_found"}};
     mg_exchange *x = r->x;
     mg_header h[MG_ANSWER_HEADERS + 2];
-    r->outcome = MG_OUTCOME_ERROR;
-    r->status = a->status;
     int status = a->status;
+    r->outcome = MG_OUTCOME_ERROR;
+    if (!a->native) {
+        const char *code = "";
+        for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
+            if (codes[i].failure == a->failure) code = codes[i].code;
+        bool client = a->failure != MG_FAIL_NOT_FOUND;
+        mg_refuse(r, client ? 400 : 404, mg_str_of(code),
+                  a->message[0] ? mg_arena_dup(r->arena, mg_str_of(a->message))
+                                : MG_STR("The provider refuses the request without saying why."),
+                  -1, MG_OUTCOME_ERROR);
+        return OVER;
+    }
+    r->status = status;
     size_t n = mg_answer_headers(r, MG_STR("application/json"), false, h);
     mg_str body = mg_arena_dup(r->arena, mg_buf_view(&a->in));
     mg_request_end(r);

@@ -23,6 +23,7 @@ mg_request *mg_request_create(mg_worker *w, mg_exchange *x) {
     r->worker = w;
     r->arena = x->arena;
     r->snapshot = mg_snapshot_ref(mg_worker_snapshot(w));
+    r->format = &mg_format_openai;
     r->started_us = x->started_us;
     r->decisions_tail = &r->decisions;
     r->tokens_max_output = -1;

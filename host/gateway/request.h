@@ -4,29 +4,11 @@
 #define MG_GATEWAY_REQUEST_H
 
 #include "base/edits.h"
+#include "format/format.h"
 #include "gateway/phase.h"
 #include "gateway/snapshot.h"
 #include "gateway/worker.h"
 #include "net/server.h"
-
-typedef enum mg_part_kind {
-    MG_PART_TEXT,
-    MG_PART_TOOL_ARGUMENTS,
-    MG_PART_IMAGE,
-    MG_PART_AUDIO,
-    MG_PART_FILE,
-    MG_PART_OTHER
-} mg_part_kind;
-
-/* One piece of the conversation. */
-typedef struct mg_part {
-    mg_part_kind kind;
-    mg_str role; /* system, developer, user, assistant, tool; "input" for embeddings */
-    mg_str name; /* of a file or function, or "" */
-    mg_str mime; /* image/png, … or "" */
-    const mg_json *text; /* the string that holds it, or NULL where it can't be read */
-    size_t bytes; /* of the payload as it stands in the body */
-} mg_part;
 
 /* Limits that a policy declared for this request, and configured ones: taken together. */
 typedef struct mg_taken mg_taken; /* gateway/limits.c */
@@ -68,15 +50,19 @@ struct mg_request {
     size_t n_tags;
     bool explain;
 
+    const mg_format *format; /* that the client speaks */
     mg_operation operation;
     bool stream;
-    bool client_usage; /* the client itself asked for usage in the stream */
+    bool array; /* a stream of Gemini's that is one JSON array, not events */
+    mg_facts facts; /* of the body as it now is */
     mg_str model; /* as asked, or as a policy set it */
     mg_str model_asked;
     const mg_json *root; /* the body as it now is; NULL for GET */
     mg_part *parts; /* cached; NULL: not yet looked at */
     size_t n_parts;
     mg_str body; /* its text */
+    mg_str canonical; /* the body in the canonical form, made when the first provider needs it; {NULL, 0}: not yet */
+    const mg_json *canonical_root;
     mg_edits edits; /* changes not yet rendered */
     mg_header *extra_headers; /* set by policies, for upstream */
     size_t n_extra_headers;

@@ -124,8 +124,10 @@ static mg_str precision_name(mg_precision p) {
 static void usage_of_attempt(mg_attempt *a, mg_usage *u, mg_precision *precision) {
     *u = (mg_usage){.size = sizeof *u};
     *precision = MG_EXACT;
-    if (a->usage_known) {
+    if (a->usage_known && a->r->operation != MG_OP_COUNT_TOKENS) {
         *u = a->usage;
+    } else if (a->r->operation == MG_OP_COUNT_TOKENS || a->r->operation == MG_OP_MODERATIONS) {
+        return; /* not billed */
     } else if (a->counted || (a->status >= 200 && a->status < 300) || (a->call && a->r->gone)) {
         u->input = mg_tokens_request(a->r->root, a->target->model);
         u->output = a->counted;

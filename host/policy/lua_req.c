@@ -107,7 +107,7 @@ static int params_index(lua_State *L) {
     if (mg_str_is(key, "messages") || mg_str_is(key, "input"))
         return luaL_error(L, "req.params.%s: read the conversation through req.text, req.system or req:parts()", key.p);
     sync(L, o->request);
-    const mg_json *value = mg_json_get(o->request->root, key);
+    const mg_json *value = o->request->format->param(o->request->root, key);
     if (!value) return lua_pushnil(L), 1;
     mg_lua_charge(L, (value->src_end - value->src) / 8);
     mg_lua_push_json(L, value);

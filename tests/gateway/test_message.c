@@ -12,8 +12,9 @@ static mg_request *chat(const char *body) {
     mg_request *r = MG_ARENA_NEW(arena, mg_request);
     mg_error error;
     r->worker = &worker;
-    r->arena = arena;
+    r->format = &mg_format_openai;
     r->operation = MG_OP_CHAT;
+    r->arena = arena;
     r->decisions_tail = &r->decisions;
     mg_edits_init(&r->edits, arena);
     char *text = mg_arena_zalloc(arena, strlen(body) + MG_JSON_PADDING);
