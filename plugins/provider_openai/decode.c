@@ -1,23 +1,9 @@
-/* What an answer in OpenAI's format says: plain bodies and the chunks of a stream, and their relatives' dialects. */
+/* What an answer in OpenAI's formats says: the frames, and what all operations have in common. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
-#include "openai.h"
-
-typedef struct decoder {
-    const mg_host *h;
-    const mg_frame *frame;
-    const mg_sink *sink;
-} decoder;
-
-static void emit(const decoder *d, mg_event event) {
-    event.size = sizeof event;
-    d->sink->emit(d->sink->ctx, &event);
-}
-
-static void emit_text(const decoder *d, mg_event_type type, int64_t choice, mg_str text) {
-    if (text.n) emit(d, (mg_event){.type = type, .choice = choice, .text = text});
-}
+#include "decode.h"
 
 mg_status openai_fail(mg_error *error, int http, const char *code, const char *format, ...) {
     va_list args;
@@ -29,154 +15,102 @@ mg_status openai_fail(mg_error *error, int http, const char *code, const char *f
     return MG_ERROR;
 }
 
-/* ---- usage ------------------------------------------------------------------------------------------------------- */
+mg_str openai_source(const decoder *d, const mg_json *v) {
+    size_t start, end;
+    if (!d->h->json_span(v, &start, &end) || end > d->frame->data.n) return (mg_str){NULL, 0};
+    return (mg_str){d->frame->data.p + start, end - start};
+}
 
-static int64_t count(const decoder *d, const mg_json *object, const char *key) {
+int64_t openai_count(const decoder *d, const mg_json *object, const char *key) {
     int64_t n = d->h->json_int(openai_get(d->h, object, key), 0);
     return n > 0 ? n : 0;
 }
 
-/* The first of two names that holds a number above 0. */
-static int64_t count_either(const decoder *d, const mg_json *a, const char *key_a, const mg_json *b,
-                            const char *key_b) {
-    int64_t n = count(d, a, key_a);
-    return n ? n : count(d, b, key_b);
+/* ---- pieces ------------------------------------------------------------------------------------------------------ */
+
+/* Citations are few and short: the stack holds nearly all of them. */
+void openai_citation_emit(const decoder *d, int64_t choice, mg_str vendor, mg_str source) {
+    char small[2048], *text = small;
+    size_t size = source.n + vendor.n + 64;
+    if (size > sizeof small) text = malloc(size);
+    if (!text || !source.n) return;
+    int n = snprintf(text, size, "{\"type\":\"vendor_citation\",\"vendor\":\"%.*s\",\"citation\":", (int)vendor.n,
+                     vendor.p);
+    if (!vendor.n) n = snprintf(text, size, "{\"type\":\"url_citation\",\"url_citation\":");
+    memcpy(text + n, source.p, source.n);
+    text[(size_t)n + source.n] = '}';
+    emit(d, (mg_event){.type = MG_EVENT_CITATION, .choice = choice, .text = {text, (size_t)n + source.n + 1}});
+    if (text != small) free(text);
 }
 
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-
-/* xAI and Gemini's OpenAI routes leave the reasoning out of completion_tokens, but not out of the total. */
-static void output_complete(const decoder *d, const mg_json *usage, mg_usage *u) {
-    int64_t total = count(d, usage, "total_tokens");
-    if (total > u->input && total - u->input > u->output) u->output = total - u->input;
+void openai_logprobs_emit(const decoder *d, int64_t choice, const mg_json *list) {
+    if (list && d->h->json_type(list) == MG_JSON_ARRAY && d->h->json_child(list))
+        emit_text(d, MG_EVENT_LOGPROBS, choice, openai_source(d, list));
 }
 
-static void usage_emit(const decoder *d, const mg_json *usage, bool alone) {
-    if (!openai_is_object(d->h, usage)) return;
-    const mg_json *in = openai_get(d->h, usage, "prompt_tokens_details");
-    const mg_json *out = openai_get(d->h, usage, "completion_tokens_details");
-    mg_usage u = {.size = sizeof u};
-    u.input = count(d, usage, "prompt_tokens");
-    u.output = count(d, usage, "completion_tokens");
-    if (d->frame->operation == MG_OP_CHAT)
-        output_complete(d, usage, &u);
-    else if (!u.input)
-        u.input = count(d, usage, "total_tokens");
-    /* DeepSeek and Moonshot have names of their own. */
-    u.cached = count_either(d, in, "cached_tokens", usage, "prompt_cache_hit_tokens");
-    if (!u.cached) u.cached = count(d, usage, "cached_tokens");
-    /* Grok on Azure counts the cached tokens of its own hidden preamble here, which are in no other number. */
-    u.cached = least(u.cached, u.input);
-    u.cache_write = least(count(d, in, "cache_write_tokens"), u.input - u.cached);
-    u.reasoning = least(count_either(d, out, "reasoning_tokens", usage, "reasoning_tokens"), u.output);
-    u.audio_input = least(count(d, in, "audio_tokens"), u.input);
-    u.audio_output = least(count(d, out, "audio_tokens"), u.output);
-    emit(d, (mg_event){.type = MG_EVENT_USAGE, .usage = &u, .alone = alone});
-}
-
-/* ---- choices ----------------------------------------------------------------------------------------------------- */
-
-/* Mistral's content may be a list of parts, the reasoning among them as a list again. */
-static void parts_emit(const decoder *d, const mg_json *parts, int64_t choice, mg_event_type type) {
-    for (const mg_json *part = d->h->json_child(parts); part; part = d->h->json_next(part)) {
-        const mg_json *thinking = openai_get(d->h, part, "thinking");
-        emit_text(d, type, choice, openai_text(d->h, part, "text"));
-        emit_text(d, MG_EVENT_REASONING, choice, d->h->json_str(thinking));
-        for (const mg_json *t = d->h->json_child(thinking); t; t = d->h->json_next(t))
-            emit_text(d, MG_EVENT_REASONING, choice, openai_text(d->h, t, "text"));
-    }
-}
-
-static void content_emit(const decoder *d, const mg_json *content, int64_t choice) {
-    if (content && d->h->json_type(content) == MG_JSON_ARRAY)
-        parts_emit(d, content, choice, MG_EVENT_TEXT);
-    else
-        emit_text(d, MG_EVENT_TEXT, choice, d->h->json_str(content));
-}
-
-/* Arguments are a string; servers that put the object itself there get its source text reported. */
-static mg_str arguments(const decoder *d, const mg_json *v) {
-    size_t start, end;
-    if (openai_is_object(d->h, v) && d->h->json_span(v, &start, &end) && end <= d->frame->data.n)
-        return (mg_str){d->frame->data.p + start, end - start};
-    return d->h->json_str(v);
-}
-
-static void call_emit(const decoder *d, const mg_json *function, const char *input, int64_t index, mg_str id) {
-    mg_event event = {.type = MG_EVENT_TOOL, .index = index, .id = id};
-    event.name = openai_text(d->h, function, "name");
-    event.text = arguments(d, openai_get(d->h, function, input));
-    if (event.name.n || event.text.n || id.n) emit(d, event);
-}
-
-static void tools_emit(const decoder *d, const mg_json *message) {
-    int64_t place = 0;
-    const mg_json *call = d->h->json_child(openai_get(d->h, message, "tool_calls"));
-    for (; call; call = d->h->json_next(call), place++) {
-        int64_t index = d->h->json_int(openai_get(d->h, call, "index"), place);
-        mg_str id = openai_text(d->h, call, "id");
-        const mg_json *custom = openai_get(d->h, call, "custom");
-        if (openai_is_object(d->h, custom))
-            call_emit(d, custom, "input", index, id);
-        else
-            call_emit(d, openai_get(d->h, call, "function"), "arguments", index, id);
-    }
-    const mg_json *old = openai_get(d->h, message, "function_call");
-    if (openai_is_object(d->h, old)) call_emit(d, old, "arguments", 0, (mg_str){NULL, 0});
-}
-
-static void finish_emit(const decoder *d, mg_str reason, int64_t choice) {
+/* RIFF, ID3 or an MPEG frame, fLaC, OggS; raw samples have no head. */
+mg_str openai_audio_type(mg_str base64) {
     static const struct {
-        const char *theirs, *ours;
-    } reasons[] = {{"stop", "stop"},
-                   {"length", "length"},
-                   {"tool_calls", "tool_calls"},
-                   {"content_filter", "content_filter"},
-                   {"function_call", "tool_calls"},
-                   {"max_tokens", "length"},
-                   {"model_length", "length"},
-                   {"tool_use", "tool_calls"}};
-    if (!reason.n) return;
-    /* OpenRouter and DeepSeek say here that the answer broke off. */
-    if (str_eq(reason, STR("error")) || str_eq(reason, STR("insufficient_system_resource"))) {
-        emit(d, (mg_event){.type = MG_EVENT_ERROR, .text = STR("the provider broke the answer off"), .name = reason});
-        return;
+        const char *head, *type;
+    } heads[] = {{"UklGR", "audio/wav"}, {"SUQz", "audio/mpeg"},  {"//v", "audio/mpeg"}, {"//s", "audio/mpeg"},
+                 {"//M", "audio/mpeg"},  {"ZkxhQ", "audio/flac"}, {"T2dnU", "audio/ogg"}};
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+        size_t n = strlen(heads[i].head);
+        if (base64.n >= n && memcmp(base64.p, heads[i].head, n) == 0) return str_of(heads[i].type);
     }
-    mg_str canonical = STR("stop");
-    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
-        if (str_eq(reason, str_of(reasons[i].theirs))) canonical = str_of(reasons[i].ours);
-    emit(d, (mg_event){.type = MG_EVENT_FINISH, .choice = choice, .text = canonical, .name = reason});
+    return STR("audio/pcm");
 }
 
-static void choice_emit(const decoder *d, const mg_json *choice, int64_t place) {
-    int64_t index = d->h->json_int(openai_get(d->h, choice, "index"), place);
-    const mg_json *message = openai_get(d->h, choice, "delta");
-    if (!openai_is_object(d->h, message)) message = openai_get(d->h, choice, "message");
-    mg_str reasoning = openai_text(d->h, message, "reasoning_content");
-    if (!reasoning.n) reasoning = openai_text(d->h, message, "reasoning");
-    emit_text(d, MG_EVENT_REASONING, index, reasoning);
-    content_emit(d, openai_get(d->h, message, "content"), index);
-    emit_text(d, MG_EVENT_TEXT, index, openai_text(d->h, message, "refusal"));
-    tools_emit(d, message);
-    finish_emit(d, openai_text(d->h, choice, "finish_reason"), index);
-    usage_emit(d, openai_get(d->h, choice, "usage"), false);
+/* {"error": {…}}, {"error": "…"}, or the object itself. */
+void openai_error_emit(const decoder *d, const mg_json *e) {
+    mg_str text = d->h->json_str(e);
+    if (!text.n) text = openai_text(d->h, e, "message");
+    mg_str name = openai_text(d->h, e, "type");
+    if (!name.n || str_eq(name, STR("error"))) {
+        mg_str code = openai_text(d->h, e, "code");
+        if (code.n) name = code;
+    }
+    if (!text.n) text = STR("the provider reported an error without a message");
+    emit(d, (mg_event){.type = MG_EVENT_ERROR, .text = text, .name = name});
+}
+
+/* ---- operations without choices ---------------------------------------------------------------------------------- */
+
+static void embeddings_emit(const decoder *d) {
+    int64_t place = 0;
+    const mg_json *row = d->h->json_child(openai_get(d->h, d->frame->json, "data"));
+    for (; row; row = d->h->json_next(row), place++) {
+        const mg_json *vector = openai_get(d->h, row, "embedding");
+        mg_event event = {.type = MG_EVENT_EMBEDDING, .text = d->h->json_str(vector)};
+        event.index = d->h->json_int(openai_get(d->h, row, "index"), place);
+        if (vector && d->h->json_type(vector) == MG_JSON_ARRAY) event.text = openai_source(d, vector);
+        if (event.text.n) emit(d, event);
+    }
+    const mg_json *usage = openai_get(d->h, d->frame->json, "usage");
+    if (!openai_is_object(d->h, usage)) return;
+    mg_usage u = {.size = sizeof u, .input = openai_count(d, usage, "prompt_tokens")};
+    if (!u.input) u.input = openai_count(d, usage, "total_tokens");
+    emit(d, (mg_event){.type = MG_EVENT_USAGE, .usage = &u});
+}
+
+/* OpenAI's own name, and vLLM's. */
+static void count_emit(const decoder *d) {
+    const mg_json *root = d->frame->json, *n = openai_get(d->h, root, "input_tokens");
+    mg_usage u = {.size = sizeof u, .input = d->h->json_int(n ? n : openai_get(d->h, root, "count"), -1)};
+    if (u.input >= 0) emit(d, (mg_event){.type = MG_EVENT_USAGE, .usage = &u});
 }
 
 /* ---- frames ------------------------------------------------------------------------------------------------------ */
 
-/* True if the frame is an error: {"error": {…}}, {"error": "…"}, or any object under the event name "error". */
-static bool error_emit(const decoder *d) {
+/* True if the frame is an error: it has one, or its event's name says so. */
+static bool is_error(const decoder *d) {
     const mg_json *e = openai_get(d->h, d->frame->json, "error");
-    if (!e || d->h->json_type(e) == MG_JSON_NULL) {
-        if (!str_eq(d->frame->event, STR("error"))) return false;
-        e = d->frame->json;
-    }
-    mg_str text = d->h->json_str(e);
-    if (!text.n) text = openai_text(d->h, e, "message");
-    mg_str name = openai_text(d->h, e, "type");
-    if (!name.n) name = openai_text(d->h, e, "code");
-    if (!text.n) text = STR("the provider reported an error without a message");
-    emit(d, (mg_event){.type = MG_EVENT_ERROR, .text = text, .name = name});
+    if (e && d->h->json_type(e) != MG_JSON_NULL)
+        openai_error_emit(d, e);
+    else if (str_eq(d->frame->event, STR("error")))
+        openai_error_emit(d, d->frame->json);
+    else
+        return false;
     return true;
 }
 
@@ -186,36 +120,39 @@ static void meta_emit(const decoder *d) {
     if (id.n || model.n) emit(d, (mg_event){.type = MG_EVENT_META, .text = id, .name = model});
 }
 
-static void chat_emit(const decoder *d) {
-    int64_t place = 0;
-    const mg_json *first = d->h->json_child(openai_get(d->h, d->frame->json, "choices"));
-    for (const mg_json *c = first; c; c = d->h->json_next(c)) choice_emit(d, c, place++);
-    const mg_json *usage = openai_get(d->h, d->frame->json, "usage");
-    if (!openai_is_object(d->h, usage)) /* Groq's place for it */
-        usage = openai_get(d->h, openai_get(d->h, d->frame->json, "x_groq"), "usage");
-    usage_emit(d, usage, d->frame->stream && !first);
-}
-
 static mg_str trimmed(mg_str s) {
     while (s.n && strchr(" \t\r\n", s.p[0]) && s.p[0]) s.p++, s.n--;
     while (s.n && strchr(" \t\r\n", s.p[s.n - 1]) && s.p[s.n - 1]) s.n--;
     return s;
 }
 
+/* True if the frame of a stream is its terminator, or empty. A Responses stream has ended before, with its last event. */
+static bool is_end(const decoder *d) {
+    mg_str data = trimmed(d->frame->data);
+    if (data.n == 0) return true;
+    if (!str_eq(data, STR("[DONE]"))) return false;
+    const openai_state *state = d->frame->state;
+    bool said = d->frame->format == MG_FORMAT_RESPONSES && state && state->done;
+    if (!said) emit(d, (mg_event){.type = MG_EVENT_DONE});
+    return true;
+}
+
 mg_status openai_decode(const mg_host *h, const mg_frame *frame, const mg_sink *sink, mg_error *error) {
     decoder d = {h, frame, sink};
-    if (frame->stream && !frame->json) {
-        mg_str data = trimmed(frame->data);
-        if (str_eq(data, STR("[DONE]"))) emit(&d, (mg_event){.type = MG_EVENT_DONE});
-        if (data.n == 0 || str_eq(data, STR("[DONE]"))) return MG_OK;
-    }
+    if (frame->stream && !frame->json && is_end(&d)) return MG_OK;
     if (!openai_is_object(h, frame->json))
         return openai_fail(error, 502, "bad_answer", "the provider's answer is not a JSON object");
-    if (error_emit(&d)) return MG_OK;
+    if (frame->operation == MG_OP_CHAT && frame->format == MG_FORMAT_RESPONSES) {
+        openai_responses_emit(&d);
+        return MG_OK;
+    }
+    if (is_error(&d)) return MG_OK;
     if (frame->operation != MG_OP_MODELS) meta_emit(&d);
-    if (frame->operation == MG_OP_CHAT)
-        chat_emit(&d);
-    else
-        usage_emit(&d, openai_get(h, frame->json, "usage"), false);
+    switch (frame->operation) {
+    case MG_OP_CHAT: openai_chat_emit(&d); break;
+    case MG_OP_EMBEDDINGS: embeddings_emit(&d); break;
+    case MG_OP_COUNT_TOKENS: count_emit(&d); break;
+    default: break;
+    }
     return MG_OK;
 }

@@ -68,7 +68,7 @@ typedef struct sent {
     char method[16];
     char path[128];
     char headers[8192]; /* "name: value\n" each */
-    edit edits[32];
+    edit edits[256];
     size_t n;
     mg_buf written; /* a body of its own */
     char dropped[2048]; /* "member\n" each */
@@ -83,9 +83,11 @@ static inline void on_header(void *ctx, mg_str name, mg_str value) {
 }
 static inline void on_splice(void *ctx, size_t start, size_t end, mg_str text) {
     sent *s = ctx;
-    assert_true(s->n < 32 && start <= end);
+    assert_true(s->n < sizeof s->edits / sizeof s->edits[0] && start <= end);
     size_t i = s->n++;
-    while (i > 0 && s->edits[i - 1].start > start) {
+    /* As the host does: equal places in the order of calls, insertions before a replacement. */
+    while (i > 0 && (s->edits[i - 1].start > start ||
+                     (s->edits[i - 1].start == start && start == end && s->edits[i - 1].end > start))) {
         s->edits[i] = s->edits[i - 1];
         i--;
     }

@@ -225,7 +225,7 @@ static void decodes_plain_answers(void **state) {
         "\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15,\"prompt_tokens_details\":"
         "{\"cached_tokens\":4,\"audio_tokens\":1},\"completion_tokens_details\":{\"reasoning_tokens\":3,"
         "\"audio_tokens\":2}},\"error\":null}",
-        "META name=gpt c1\nREASONING 0 hm\nTEXT 0 hi\nFINISH 0 stop\nTEXT 1 no\nFINISH 1 content_filter\n"
+        "META name=gpt c1\nREASONING 0 hm\nTEXT 0 hi\nFINISH 0 name=stop stop\nREFUSAL 1 no\nFINISH 1 name=content_filter content_filter\n"
         "USAGE in=10 out=5 cached=4 write=0 reasoning=3 audio=1/2\n");
     provider_says(
         &plain, MG_OP_CHAT, false,
@@ -233,21 +233,21 @@ static void decodes_plain_answers(void **state) {
         "\"f\",\"arguments\":\"{\\\"x\\\":1}\"}},{\"id\":\"t2\",\"type\":\"custom\",\"custom\":{\"name\":\"g\","
         "\"input\":\"raw\"}},{\"function\":{\"name\":\"h\",\"arguments\":{\"y\": 2}}}]},"
         "\"finish_reason\":\"tool_calls\"}]}",
-        "TOOL 0 id=t1 name=f {\"x\":1}\nTOOL 1 id=t2 name=g raw\nTOOL 2 name=h {\"y\": 2}\nFINISH 0 tool_calls\n");
+        "TOOL 0 id=t1 name=f {\"x\":1}\nTOOL 1 id=t2 name=g raw\nTOOL 2 name=h {\"y\": 2}\nFINISH 0 name=tool_calls tool_calls\n");
     provider_says(
         &plain, MG_OP_CHAT, false,
         "{\"choices\":[{\"message\":{\"function_call\":{\"name\":\"f\",\"arguments\":\"{}\"}},\"finish_reason\":"
         "\"function_call\"}]}",
-        "TOOL 0 name=f {}\nFINISH 0 tool_calls\n");
+        "TOOL 0 name=f {}\nFINISH 0 name=function_call tool_calls\n");
     provider_says(
         &plain, MG_OP_CHAT, false,
         "{\"choices\":[{\"message\":{\"content\":[{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\",\"text\":"
         "\"mull\"}]},{\"type\":\"text\",\"text\":\"so\"}]},\"finish_reason\":\"eos\"}]}",
-        "REASONING 0 mull\nTEXT 0 so\nFINISH 0 stop\n");
+        "REASONING 0 mull\nTEXT 0 so\nFINISH 0 name=eos stop\n");
     provider_says(
         &plain, MG_OP_EMBEDDINGS, false,
         "{\"model\":\"e\",\"data\":[{\"embedding\":[0.1]}],\"usage\":{\"prompt_tokens\":8,\"total_tokens\":8}}",
-        "META name=e\nUSAGE in=8 out=0 cached=0 write=0 reasoning=0 audio=0/0\n");
+        "META name=e\nEMBEDDING 0 [0.1]\nUSAGE in=8 out=0 cached=0 write=0 reasoning=0 audio=0/0\n");
     provider_says(&plain, MG_OP_MODERATIONS, false, "{\"id\":\"modr\",\"model\":\"o\",\"results\":[]}",
                   "META name=o modr\n");
     provider_says(&plain, MG_OP_MODELS, false, "{\"object\":\"list\",\"data\":[]}", "");
@@ -271,11 +271,11 @@ static void decodes_streams(void **state) {
     provider_says(&plain, MG_OP_CHAT, true,
                   "{\"choices\":[{\"delta\":{},\"finish_reason\":\"length\"}],\"usage\":{\"prompt_tokens\":1,"
                   "\"completion_tokens\":2,\"prompt_cache_hit_tokens\":1}}",
-                  "FINISH 0 length\nUSAGE in=1 out=2 cached=1 write=0 reasoning=0 audio=0/0\n");
+                  "FINISH 0 name=length length\nUSAGE in=1 out=2 cached=1 write=0 reasoning=0 audio=0/0\n");
     provider_says(
         &plain, MG_OP_CHAT, true,
         "{\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"x_groq\":{\"usage\":{\"prompt_tokens\":3}}}",
-        "FINISH 0 stop\nUSAGE in=3 out=0 cached=0 write=0 reasoning=0 audio=0/0\n");
+        "FINISH 0 name=stop stop\nUSAGE in=3 out=0 cached=0 write=0 reasoning=0 audio=0/0\n");
     provider_says(&plain, MG_OP_CHAT, true, "[DONE]", "DONE\n");
     provider_says(&plain, MG_OP_CHAT, true, " [DONE]\r", "DONE\n");
     provider_says(&plain, MG_OP_CHAT, true, "", "");

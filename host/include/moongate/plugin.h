@@ -161,6 +161,8 @@ typedef struct mg_settings {
  *   content parts      {"type": "thinking", "thinking": TEXT, "signature": S, "vendor": V} and
  *                      {"type": "redacted_thinking", "data": S, "vendor": V} in assistant messages: what a model of vendor V
  *                      ("anthropic", "gemini", "openai") thought, for that vendor to take up again; others leave it out.
+ *   thinking_blocks    on an assistant message: such parts as a list, which stand before its content: the way in which clients
+ *                      of OpenAI's format hand back what they were given.
  *   signature, vendor  on a text part or an element of tool_calls: opaque bytes that vendor V wants back with it.
  *   cache_control      on a content part, a message, or a tool: Anthropic's object; a hint.
  *   is_error           on a message of role "tool": true when the tool failed. Its content may be a list of text, image_url
@@ -237,6 +239,8 @@ typedef struct mg_provider_request {
     mg_str api_key;      /* "" if none is configured; the token, where `credential` describes one */
     mg_str body;         /* the request as JSON text; "" for operations without one */
     const mg_json *root; /* the same, parsed */
+    bool translated;     /* the body was put into the canonical form by the host from another format: only then may it hold
+                          * the additions above */
 } mg_provider_request;
 
 /* Where `encode` puts the vendor's request. Header names in lower case. */
