@@ -22,6 +22,7 @@ typedef struct mg_facts {
     int64_t max_output;  /* tokens, for each answer; -1: not said */
     int64_t choices;     /* answers asked for; 1 unless said */
     const mg_json *tools; /* the list, or NULL */
+    bool single; /* embeddings: Gemini's embedContent, which is answered with one vector and not with a list */
 } mg_facts;
 
 typedef enum mg_part_kind {
@@ -97,6 +98,7 @@ typedef struct mg_reply {
     mg_usage usage;
     bool usage_known;
     bool base64; /* embeddings: as the client asked */
+    bool single; /* the same; from mg_facts */
     const mg_json *request; /* as the client sent it: for what answers repeat; or NULL */
     size_t limit; /* bytes of all texts; beyond it `over` is set and nothing more is taken */
     size_t bytes;
