@@ -101,8 +101,7 @@ static const mg_setting settings[] = {
     {"endpoint", MG_SETTING_URL, NULL, true,
      "address of the resource: https://NAME.openai.azure.com, or https://NAME.services.ai.azure.com/models for "
      "Foundry's own routes"},
-    {"api_version", MG_SETTING_STRING, "2024-10-21", false,
-     "a date; v1 or preview use the routes of /openai/v1"},
+    {"api_version", MG_SETTING_STRING, "2024-10-21", false, "a date; v1 or preview use the routes of /openai/v1"},
     {"deployments", MG_SETTING_MAP, NULL, false, "deployment of a model; one that is not here is named like its model"},
     {"tenant_id", MG_SETTING_STRING, NULL, false, "with an application of Entra ID instead of a key: its tenant"},
     {"client_id", MG_SETTING_STRING, NULL, false, "the application's id"},

@@ -53,6 +53,7 @@ static bool paths_read(provider *p, const mg_settings *s, mg_error *error) {
     p->paths[MG_OP_EMBEDDINGS] = STR("/embeddings");
     p->paths[MG_OP_MODERATIONS] = STR("/moderations");
     p->paths[MG_OP_MODELS] = STR("/models");
+    p->paths[RESPONSES] = STR("/responses");
     for (size_t i = 0; s->element(s->ctx, "path", i, &name, &path); i++)
         if (!path_set(p, name, path, error)) return false;
     return true;
@@ -164,8 +165,8 @@ static const mg_setting settings[] = {
 static const mg_provider operations = {
     .size = sizeof operations,
     .framing = MG_FRAMING_SSE,
-    .capabilities = MG_CAP_STREAM | MG_CAP_TOOLS | MG_CAP_VISION | MG_CAP_EMBEDDINGS | MG_CAP_JSON_SCHEMA |
-                    MG_CAP_MODERATIONS,
+    .capabilities =
+        MG_CAP_STREAM | MG_CAP_TOOLS | MG_CAP_VISION | MG_CAP_EMBEDDINGS | MG_CAP_JSON_SCHEMA | MG_CAP_MODERATIONS,
     .state_size = sizeof(openai_state),
     .native = native,
     .default_base_url = "https://api.openai.com/v1",

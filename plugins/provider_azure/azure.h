@@ -7,9 +7,9 @@
 /* Which of Azure's routes are used. */
 typedef enum azure_routes {
     AZURE_DEPLOYMENTS, /* /openai/deployments/NAME/…?api-version=DATE */
-    AZURE_V1,          /* /openai/v1/…, the deployment in the body */
-    AZURE_MODELS,      /* /models/…?api-version=DATE: Azure AI Foundry's own, the deployment in the body */
-    AZURE_SERVERLESS   /* the same without /models: *.models.ai.azure.com */
+    AZURE_V1, /* /openai/v1/…, the deployment in the body */
+    AZURE_MODELS, /* /models/…?api-version=DATE: Azure AI Foundry's own, the deployment in the body */
+    AZURE_SERVERLESS /* the same without /models: *.models.ai.azure.com */
 } azure_routes;
 
 /* Who asks, where no key is used: an application in Microsoft Entra ID. Strings are the settings' own. */
@@ -22,7 +22,7 @@ typedef struct azure {
     openai_extras extras;
     mg_str base; /* the resource's address, without the path of a route */
     azure_routes routes;
-    mg_str version;           /* "" on routes of v1 without a version */
+    mg_str version; /* "" on routes of v1 without a version */
     mg_str responses_version; /* "": Responses are at /openai/v1 */
     openai_pair *deployments; /* model to deployment */
     size_t n_deployments;

@@ -74,7 +74,8 @@ mg_status azure_routes_read(azure *a, mg_str endpoint, mg_str version, mg_error 
     if (!version_valid(version))
         return openai_fail(error, 0, "bad_setting",
                            "setting 'api_version': a version is a date such as 2024-10-21, or v1, or preview");
-    if (memmem(endpoint.p, endpoint.n, "/deployments", sizeof "/deployments" - 1) || ends_with(endpoint, "/completions"))
+    if (memmem(endpoint.p, endpoint.n, "/deployments", sizeof "/deployments" - 1) ||
+        ends_with(endpoint, "/completions"))
         return openai_fail(error, 0, "bad_setting",
                            "setting 'endpoint': the address of the resource without a route, such as "
                            "https://NAME.openai.azure.com; deployments have a setting of their own");
@@ -134,8 +135,7 @@ mg_status azure_path_put(const azure *a, mg_operation operation, mg_format_id fo
             [AZURE_V1] = "/openai/v1", [AZURE_MODELS] = "/models", [AZURE_SERVERLESS] = ""};
         n = snprintf(path, sizeof path, "%s%s", prefixes[a->routes], route);
     }
-    if (version.n)
-        n += snprintf(path + n, sizeof path - (size_t)n, "?api-version=%.*s", (int)version.n, version.p);
+    if (version.n) n += snprintf(path + n, sizeof path - (size_t)n, "?api-version=%.*s", (int)version.n, version.p);
     out->path(out->ctx, (mg_str){path, (size_t)n});
     return MG_OK;
 }

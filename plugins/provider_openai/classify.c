@@ -1,77 +1,7 @@
-/* Which kind of failure an answer in OpenAI's format is, and how long the vendor asks us to wait. */
-#include <stdio.h>
+/* Which kind of failure an answer in OpenAI's format is. */
 #include <strings.h>
-#include <time.h>
 
 #include "openai.h"
-
-static const int64_t WAIT_MAX_MS = 30 * 86400000LL; /* whoever asks for more has made a mistake */
-
-/* ---- waiting ----------------------------------------------------------------------------------------------------- */
-
-static mg_str header(const mg_header *headers, size_t n, const char *name) {
-    for (size_t i = 0; i < n; i++)
-        if (str_eq(headers[i].name, str_of(name))) return headers[i].value;
-    return (mg_str){NULL, 0};
-}
-
-/* A decimal number, at most three of its fraction's digits used, times 1,000; -1 if it is none. */
-static int64_t thousandths(mg_str s) {
-    int64_t value = 0;
-    size_t i = 0, fraction = 0;
-    bool point = false;
-    if (s.n == 0 || s.p[0] < '0' || s.p[0] > '9') return -1;
-    for (; i < s.n; i++) {
-        if (s.p[i] == '.' && !point) {
-            point = true;
-        } else if (s.p[i] < '0' || s.p[i] > '9') {
-            return -1;
-        } else if (fraction < 3) {
-            if (value > WAIT_MAX_MS * 1000) return WAIT_MAX_MS * 1000;
-            value = value * 10 + (s.p[i] - '0');
-            fraction += point;
-        }
-    }
-    for (; fraction < 3; fraction++) value *= 10;
-    return value;
-}
-
-/* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, 5.6.7) to seconds; -1 if it is not of that form. */
-static int64_t http_date(mg_str s) {
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    char text[32], month[4];
-    struct tm t = {0};
-    if (s.n != 29) return -1;
-    memcpy(text, s.p, s.n);
-    text[s.n] = 0;
-    if (sscanf(text, "%*3s, %2d %3s %4d %2d:%2d:%2d GMT", &t.tm_mday, month, &t.tm_year, &t.tm_hour, &t.tm_min,
-               &t.tm_sec) != 6)
-        return -1;
-    const char *at = strstr(months, month);
-    if (!at || strlen(month) != 3 || (at - months) % 3) return -1;
-    t.tm_mon = (int)(at - months) / 3;
-    t.tm_year -= 1900;
-    return timegm(&t);
-}
-
-/* A date counts from the vendor's own, so that neither clock's error matters. */
-static int64_t wait_until(const mg_header *headers, size_t n, mg_str date) {
-    int64_t then = http_date(date), now = http_date(header(headers, n, "date"));
-    if (then < 0) return -1;
-    if (now < 0) now = time(NULL);
-    return then > now ? (then - now) * 1000 : 0;
-}
-
-static int64_t retry_after(const mg_header *headers, size_t n) {
-    mg_str after = header(headers, n, "retry-after");
-    int64_t ms = thousandths(header(headers, n, "retry-after-ms"));
-    if (ms >= 0)
-        ms = (ms + 999) / 1000;
-    else
-        ms = thousandths(after);
-    if (ms < 0) ms = wait_until(headers, n, after);
-    return ms > WAIT_MAX_MS ? WAIT_MAX_MS : ms;
-}
 
 /* ---- what the body says ------------------------------------------------------------------------------------------ */
 
@@ -105,9 +35,22 @@ static mg_failure failure_by_name(mg_str name) {
         {"server_overloaded", MG_FAIL_OVERLOADED},
         {"service_unavailable", MG_FAIL_OVERLOADED},
         {"service_unavailable_error", MG_FAIL_OVERLOADED},
+        /* Azure's own */
+        {"DeploymentNotFound", MG_FAIL_NOT_FOUND},
+        {"ResourceNotFound", MG_FAIL_NOT_FOUND},
+        {"unknown_model", MG_FAIL_NOT_FOUND},
+        {"unavailable_model", MG_FAIL_NOT_FOUND},
+        {"PermissionDenied", MG_FAIL_AUTH},
+        {"Unauthorized", MG_FAIL_AUTH},
+        {"RateLimitReached", MG_FAIL_RATE},
+        {"too_many_requests", MG_FAIL_RATE},
+        {"InsufficientQuota", MG_FAIL_QUOTA},
+        {"NoCapacity", MG_FAIL_OVERLOADED},
+        {"ServiceUnavailable", MG_FAIL_OVERLOADED},
+        {"EngineOverloaded", MG_FAIL_OVERLOADED},
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (str_eq(name, str_of(names[i].name))) return names[i].failure;
+        if (name.n == strlen(names[i].name) && strncasecmp(name.p, names[i].name, name.n) == 0) return names[i].failure;
     return MG_FAIL_NONE;
 }
 
@@ -164,20 +107,27 @@ static mg_str code_find(const mg_host *h, const mg_frame *frame, const mg_json *
     return (mg_str){frame->data.p + start, end - start};
 }
 
+/* An error inside an answer that began well may bring its status along. */
+static int status_of(const mg_host *h, const mg_frame *frame, const mg_json *e) {
+    if (frame->status >= 300) return frame->status;
+    int64_t status = h->json_int(openai_get(h, e, "status"), 500);
+    status = h->json_int(openai_get(h, e, "code"), status);
+    return status >= 400 && status < 600 ? (int)status : 500;
+}
+
 void openai_classify(const mg_host *h, const mg_frame *frame, const mg_header *headers, size_t n_headers,
                      mg_classification *out) {
     const mg_json *e = error_find(h, frame->json);
-    int status = frame->status;
+    int status = status_of(h, frame, e);
     mg_failure inner = failure_by_name(openai_text(h, openai_get(h, e, "innererror"), "code"));
     out->message = message_find(h, frame->json, e);
     out->code = code_find(h, frame, e);
-    out->retry_after_ms = retry_after(headers, n_headers);
-    /* An error inside an answer that began well may bring its status along. */
-    if (status < 300) status = (int)h->json_int(openai_get(h, e, "code"), 500);
     out->failure = failure_by_name(openai_text(h, e, "code"));
     if (out->failure == MG_FAIL_NONE) out->failure = failure_by_name(openai_text(h, e, "type"));
     if (inner != MG_FAIL_NONE) out->failure = inner;
     /* Groq's name for a request that alone exceeds the tokens of a minute: waiting never helps. */
     if (out->failure == MG_FAIL_RATE && status == 413) out->failure = MG_FAIL_NONE;
     if (out->failure == MG_FAIL_NONE) out->failure = failure_by_status(status, out->message);
+    bool waits = out->failure == MG_FAIL_RATE || out->failure == MG_FAIL_OVERLOADED;
+    out->retry_after_ms = openai_wait(headers, n_headers, waits ? out->message : (mg_str){NULL, 0});
 }

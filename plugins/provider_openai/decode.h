@@ -37,7 +37,7 @@ void openai_logprobs_emit(const decoder *d, int64_t choice, const mg_json *list)
 /* Audio in base64, whose kind only its first bytes tell. */
 mg_str openai_audio_type(mg_str base64);
 
-void openai_chat_emit(const decoder *d);      /* decode_chat.c: the choices */
+void openai_chat_emit(const decoder *d); /* decode_chat.c: the choices */
 void openai_message_emit(const decoder *d, const mg_json *message, int64_t choice); /* decode_message.c */
 void openai_responses_emit(const decoder *d); /* decode_responses.c: a whole frame */
 

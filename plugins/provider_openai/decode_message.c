@@ -5,7 +5,7 @@
 typedef enum member {
     CONTENT,
     REASONING_CONTENT, /* DeepSeek and most others */
-    REASONING,         /* vLLM, Groq, OpenRouter */
+    REASONING, /* vLLM, Groq, OpenRouter */
     REASONING_DETAILS, /* OpenRouter, with signatures */
     REFUSAL,
     TOOL_CALLS,
@@ -105,11 +105,10 @@ static void image_emit(const decoder *d, const mg_json *part, int64_t choice) {
 static void audio_emit(const decoder *d, const mg_json *audio, int64_t choice) {
     mg_str data = openai_text(d->h, audio, "data"), transcript = openai_text(d->h, audio, "transcript");
     if (!data.n && !transcript.n) return;
-    emit(d, (mg_event){.type = MG_EVENT_MEDIA,
-                       .choice = choice,
-                       .name = openai_audio_type(data),
-                       .text = data,
-                       .id = transcript});
+    emit(
+        d,
+        (mg_event){
+            .type = MG_EVENT_MEDIA, .choice = choice, .name = openai_audio_type(data), .text = data, .id = transcript});
 }
 
 /* ---- content ----------------------------------------------------------------------------------------------------- */
@@ -123,8 +122,7 @@ static void part_emit(const decoder *d, const mg_json *part, int64_t choice) {
     emit_text(d, MG_EVENT_REASONING, choice, d->h->json_str(thinking));
     for (const mg_json *t = d->h->json_child(thinking); t; t = d->h->json_next(t))
         emit_text(d, MG_EVENT_REASONING, choice, openai_text(d->h, t, "text"));
-    if (thinking)
-        signature_emit(d, choice, MG_EVENT_SIGNATURE, STR("mistral"), openai_text(d->h, part, "signature"));
+    if (thinking) signature_emit(d, choice, MG_EVENT_SIGNATURE, STR("mistral"), openai_text(d->h, part, "signature"));
     if (str_eq(type, STR("image_url"))) image_emit(d, part, choice);
     if (str_eq(type, STR("reference"))) openai_citation_emit(d, choice, STR("mistral"), openai_source(d, part));
 }

@@ -45,8 +45,7 @@ static void response_emit(const decoder *d, openai_state *state, const mg_json *
     int64_t place = 0;
     const mg_json *item = d->h->json_child(openai_get(d->h, response, "output"));
     for (; item; item = d->h->json_next(item), place++)
-        if (place >= state->highest || place + OPENAI_ITEMS >= state->highest)
-            openai_item_emit(d, state, place, item);
+        if (place >= state->highest || place + OPENAI_ITEMS >= state->highest) openai_item_emit(d, state, place, item);
     responses_usage(d, openai_get(d->h, response, "usage"));
     if (!is_failure(d, response)) responses_finish(d, state, response);
 }
@@ -158,7 +157,8 @@ typedef void event_handler(const decoder *d, openai_state *state);
 
 /* Those that are most frequent first. Events that are not here say nothing that another one does not. */
 static event_handler *handler_of(mg_str type) {
-#define EVENT(name, handler) {{name, sizeof(name) - 1}, handler}
+#define EVENT(name, handler)                                                                                           \
+    { {name, sizeof(name) - 1}, handler }
     static const struct {
         mg_str type;
         event_handler *handler;

@@ -7,7 +7,7 @@
 typedef struct cleaner {
     const encoder *e;
     mg_error *error;
-    size_t message;       /* which one is being cleaned */
+    size_t message; /* which one is being cleaned */
     const mg_json *first; /* of a run of tool messages whose results hold more than text */
 } cleaner;
 
@@ -202,8 +202,9 @@ static mg_status tool_clean(const encoder *e, const mg_json *tool, size_t place,
     }
     const mg_json *own = openai_get(e->h, tool, "tool");
     if (!own || !str_eq(vendor, STR("openai")))
-        return openai_fail(error, 400, "unsupported", "tools[%zu]: only %.*s runs this tool itself; this provider can't",
-                           place, (int)(vendor.n > 40 ? 40 : vendor.n), vendor.n ? vendor.p : "");
+        return openai_fail(error, 400, "unsupported",
+                           "tools[%zu]: only %.*s runs this tool itself; this provider can't", place,
+                           (int)(vendor.n > 40 ? 40 : vendor.n), vendor.n ? vendor.p : "");
     replace(e, tool, source(e, own));
     return MG_OK;
 }

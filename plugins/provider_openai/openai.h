@@ -71,11 +71,11 @@ mg_status openai_encode_body(const mg_host *h, const openai_quirks *quirks, cons
 
 /* What a stream of the Responses format has said already, for its later events repeat it. One item of the output: */
 typedef struct openai_item {
-    uint32_t key;     /* place in the output and 1; 0: free */
+    uint32_t key; /* place in the output and 1; 0: free */
     uint32_t content; /* a bit for each part of the content that was reported */
     uint32_t summary; /* the same for a reasoning's summary */
-    uint16_t call;    /* which call it is */
-    uint16_t cited;   /* how many citations were reported */
+    uint16_t call; /* which call it is */
+    uint16_t cited; /* how many citations were reported */
     uint16_t flags;
 } openai_item;
 
@@ -92,6 +92,8 @@ typedef struct openai_state {
 
 /* mg_provider.decode and mg_provider.classify, with the host in place of `self`. */
 mg_status openai_decode(const mg_host *h, const mg_frame *frame, const mg_sink *sink, mg_error *error);
+/* Milliseconds that the vendor asks for in its headers, else in its message; -1: it does not say. */
+int64_t openai_wait(const mg_header *headers, size_t n, mg_str message);
 void openai_classify(const mg_host *h, const mg_frame *frame, const mg_header *headers, size_t n_headers,
                      mg_classification *out);
 

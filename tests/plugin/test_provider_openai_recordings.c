@@ -1,5 +1,5 @@
-/* The openai provider on recorded traffic: nothing may be lost, and nothing may crash. */
-#include "provider.h"
+/* The openai provider on recorded traffic: requests pass as they are, nothing of an answer is lost, nothing crashes. */
+#include "recordings_openai.h"
 
 static provider plain;
 
@@ -15,182 +15,24 @@ static int teardown(void **state) {
     return 0;
 }
 
-static mg_classification classify(int status, mg_str body) {
-    mg_classification c = {.size = sizeof c};
-    mg_frame f = {.size = sizeof f, .status = status, .data = body, .json = provider_json(&plain, body)};
-    plain.ops->classify(plain.self, &f, NULL, 0, &c);
-    return c;
+static void check_row(const mg_json *row, mg_str line, void *sum) {
+    exchange x = {.p = &plain, .row = row, .line = line, .sum = sum};
+    sent s;
+    if (!exchange_route(&x)) return;
+    check_request(&x, &s);
+    exchange_check(&x);
 }
 
-typedef struct tally {
-    mg_buf text; /* of choice 0 */
-    int64_t input, output, cached, reasoning;
-    int usages, errors, dones, tools, finishes;
-} tally;
-
-static void on_tally(void *ctx, const mg_event *e) {
-    tally *t = ctx;
-    if (e->type == MG_EVENT_TEXT && e->choice == 0) mg_buf_str(&t->text, e->text);
-    if (e->type == MG_EVENT_USAGE) {
-        t->usages++;
-        t->input = e->usage->input;
-        t->output = e->usage->output;
-        t->cached = e->usage->cached;
-        t->reasoning = e->usage->reasoning;
-    }
-    t->errors += e->type == MG_EVENT_ERROR;
-    t->dones += e->type == MG_EVENT_DONE;
-    t->finishes += e->type == MG_EVENT_FINISH;
-    t->tools += e->type == MG_EVENT_TOOL && e->name.n > 0;
-}
-
-typedef struct totals {
-    int plain, streams, embeddings, failures, skipped, frames, usages, tools;
-} totals;
-
-/* The data of one event of a recorded stream; false at its end. Recordings hold one data line an event. */
-static bool frame_next(mg_str *body, mg_str *data) {
-    while (body->n) {
-        mg_str line = mg_str_from(body->p, mg_str_find(*body, '\n'));
-        *body = mg_str_skip(*body, line.n + 1);
-        if (line.n && line.p[line.n - 1] == '\r') line.n--;
-        if (mg_str_starts(line, MG_STR("data:"))) {
-            *data = mg_str_trim(mg_str_skip(line, 5));
-            return true;
-        }
-    }
-    return false;
-}
-
-static void check_plain(mg_operation op, mg_str body, const tally *t, const char *id) {
-    const mg_json *root = provider_json(&plain, body), *usage = mg_json_get(root, MG_STR("usage"));
-    mg_str content = mg_json_text(mg_json_path(root, "choices.0.message.content"));
-    size_t calls = 0;
-    const mg_json *call = mg_json_path(root, "choices.0.message.tool_calls");
-    for (call = call ? call->child : NULL; call; call = call->next) calls++;
-    if (op == MG_OP_CHAT && !mg_str_eq(content, mg_buf_view(&t->text)) && content.n)
-        fail_msg("%s: text differs from choices.0.message.content", id);
-    if (calls > (size_t)t->tools) fail_msg("%s: %zu tool calls, %d reported", id, calls, t->tools);
-    if (mg_json_kind(usage) == MG_JSON_OBJECT) {
-        if (t->usages != 1) fail_msg("%s: %d usages", id, t->usages);
-        assert_int_equal(t->input, mg_json_int(mg_json_get(usage, MG_STR("prompt_tokens")), 0));
-        assert_true(t->output >= mg_json_int(mg_json_get(usage, MG_STR("completion_tokens")), 0));
-        int64_t cached = mg_json_int(mg_json_path(usage, "prompt_tokens_details.cached_tokens"), 0);
-        assert_int_equal(t->cached, cached < t->input ? cached : t->input);
-        assert_int_equal(t->reasoning,
-                         mg_json_int(mg_json_path(usage, "completion_tokens_details.reasoning_tokens"), 0));
-    }
-}
-
-/* The text of a stream, put together without the plugin. */
-static void stream_text(mg_str body, mg_buf *out, int *usages) {
-    mg_str data;
-    *usages = 0;
-    while (frame_next(&body, &data)) {
-        const mg_json *root = provider_json(&plain, data);
-        const mg_json *choices = mg_json_get(root, MG_STR("choices"));
-        *usages += mg_json_kind(mg_json_get(root, MG_STR("usage"))) == MG_JSON_OBJECT;
-        for (const mg_json *c = choices ? choices->child : NULL; c; c = c->next)
-            if (mg_json_int(mg_json_get(c, MG_STR("index")), 0) == 0) {
-                mg_buf_str(out, mg_json_text(mg_json_path(c, "delta.content")));
-                mg_buf_str(out, mg_json_text(mg_json_path(c, "delta.refusal")));
-            }
-    }
-}
-
-static void check_stream(mg_str body, const char *id, totals *sum) {
-    tally t = {0};
-    mg_buf expected = {0};
-    mg_error error;
-    mg_str data, rest = body;
-    int usages;
-    while (frame_next(&rest, &data)) {
-        if (provider_decode(&plain, MG_OP_CHAT, true, "", data, on_tally, &t, &error) != MG_OK)
-            fail_msg("%s: %s: " MG_STR_FMT, id, error.text, MG_STR_ARG(data));
-        sum->frames++;
-    }
-    stream_text(body, &expected, &usages);
-    if (!mg_str_eq(mg_buf_view(&expected), mg_buf_view(&t.text))) fail_msg("%s: the stream's text differs", id);
-    if (usages > t.usages) fail_msg("%s: %d usages, %d reported", id, usages, t.usages);
-    if (t.dones != 1 || t.errors) fail_msg("%s: %d ends, %d errors", id, t.dones, t.errors);
-    sum->usages += t.usages;
-    sum->tools += t.tools;
-    mg_buf_finish(&expected);
-    mg_buf_finish(&t.text);
-}
-
-static void check_recording(const mg_json *row, totals *sum) {
-    mg_str path = mg_json_text(mg_json_get(row, MG_STR("path"))), body = mg_json_text(mg_json_get(row, MG_STR("body")));
-    char id[64];
-    snprintf(id, sizeof id, MG_STR_FMT, MG_STR_ARG(mg_json_text(mg_json_get(row, MG_STR("id")))));
-    bool chat = mg_str_glob(MG_STR("*/chat/completions"), path), embed = mg_str_glob(MG_STR("*/embeddings"), path);
-    int status = (int)mg_json_int(mg_json_get(row, MG_STR("status")), 0);
-    if (!chat && !embed) {
-        sum->skipped++;
-    } else if (status != 200) {
-        mg_classification c = classify(status, body);
-        if (c.failure == MG_FAIL_NONE || !c.message.n) fail_msg("%s: failure %d", id, c.failure);
-        if (status == 401) assert_int_equal(c.failure, MG_FAIL_AUTH);
-        sum->failures++;
-    } else if (mg_json_bool(mg_json_get(row, MG_STR("stream")), false)) {
-        check_stream(body, id, sum);
-        sum->streams++;
-    } else {
-        tally t = {0};
-        mg_error error;
-        mg_operation op = chat ? MG_OP_CHAT : MG_OP_EMBEDDINGS;
-        if (provider_decode(&plain, op, false, "", body, on_tally, &t, &error) != MG_OK)
-            fail_msg("%s: %s", id, error.text);
-        check_plain(op, body, &t, id);
-        *(chat ? &sum->plain : &sum->embeddings) += 1;
-        sum->usages += t.usages;
-        sum->tools += t.tools;
-        mg_buf_finish(&t.text);
-    }
-}
-
-static const char *data_folder(void) {
-    const char *folder = getenv("MOONGATE_DATA");
-    return folder ? folder : "../shared/data";
-}
-
-/* Calls `each` for every recording of the file; false if there is no such file. */
-static bool recordings_walk(const char *name, void (*each)(const mg_json *row, totals *sum), totals *sum) {
-    char command[512], *line = NULL;
-    size_t cap = 0;
-    mg_error error;
-    snprintf(command, sizeof command, "%s/recordings/%s", data_folder(), name);
-    if (access(command, R_OK) != 0) return false;
-    snprintf(command, sizeof command, "gzip -dcf '%s/recordings/%s'", data_folder(), name);
-    FILE *f = popen(command, "r");
-    assert_non_null(f);
-    mg_arena *arena = mg_arena_create(1 << 16);
-    for (ssize_t n; (n = getline(&line, &cap, f)) > 0; mg_arena_reset(arena), mg_arena_reset(plain.arena)) {
-        const mg_json *row;
-        if (mg_json_parse_copy(plain.parser, arena, mg_str_from(line, (size_t)n), &row, &error) != MG_OK)
-            fail_msg("%s: %s", name, error.text);
-        each(row, sum);
-    }
-    assert_int_equal(pclose(f), 0);
-    mg_arena_destroy(arena);
-    free(line);
-    return true;
-}
-
-static void decodes_recordings(void **state) {
+static void passes_recordings(void **state) {
     (void)state;
-    totals sum = {0};
-    if (!recordings_walk("openai.jsonl.gz", check_recording, &sum)) {
-        print_message("skipped: no recordings in %s (set MOONGATE_DATA)\n", data_folder());
-        skip();
-    }
-    recordings_walk("azure.jsonl", check_recording, &sum);
-    print_message(
-        "%d plain, %d streams of %d frames, %d embeddings, %d failures; %d usages, %d tool calls; %d of other "
-        "routes\n",
-        sum.plain, sum.streams, sum.frames, sum.embeddings, sum.failures, sum.usages, sum.tools, sum.skipped);
-    assert_true(sum.plain > 100 && sum.streams > 10 && sum.embeddings > 0 && sum.failures > 0);
+    exchange_totals sum = {0};
+    if (!recordings_walk(&plain, "openai.jsonl.gz", check_row, &sum)) recordings_skip();
+    exchange_totals_print(&sum);
+    assert_true(sum.requests > 300 && sum.chats > 100 && sum.chat_streams > 10 && sum.responses > 100 &&
+                sum.response_streams > 10 && sum.embeddings > 0 && sum.failures > 0);
 }
+
+/* ---- mutations ----------------------------------------------------------------------------------------------------- */
 
 static void ignore_event(void *ctx, const mg_event *e) {
     (void)ctx;
@@ -199,9 +41,18 @@ static void ignore_event(void *ctx, const mg_event *e) {
 
 static void try_decode(mg_str text) {
     mg_error error;
-    for (int op = MG_OP_CHAT; op <= MG_OP_MODERATIONS; op++)
-        provider_decode(&plain, (mg_operation)op, true, "", text, ignore_event, NULL, &error);
-    assert_true(classify(400, text).failure != MG_FAIL_NONE);
+    mg_classification c = {.size = sizeof c};
+    for (int op = MG_OP_CHAT; op <= MG_OP_COUNT_TOKENS; op++)
+        for (int format = MG_FORMAT_OPENAI; format <= MG_FORMAT_RESPONSES; format++)
+            for (int stream = 0; stream < 2; stream++) {
+                plain.format = (mg_format_id)format;
+                provider_begin(&plain);
+                provider_decode(&plain, (mg_operation)op, stream, "", text, ignore_event, NULL, &error);
+            }
+    mg_frame f = {.size = sizeof f, .status = 400, .data = text, .json = provider_json(&plain, text)};
+    plain.ops->classify(plain.self, &f, NULL, 0, &c);
+    assert_true(c.failure != MG_FAIL_NONE);
+    mg_arena_reset(plain.arena);
 }
 
 /* Every value of a recorded answer in turn replaced by another type: nothing may crash. */
@@ -218,32 +69,31 @@ static void mutate_value(mg_str text, const mg_json *v) {
     }
 }
 
-static void mutate_recording(const mg_json *row, totals *sum) {
-    mg_str body = mg_json_text(mg_json_get(row, MG_STR("body")));
+static void mutate_row(const mg_json *row, mg_str line, void *arg) {
+    (void)line;
+    int *done = arg;
+    mg_str body = recordings_text(row, "body");
     mg_error error;
     const mg_json *root;
-    if (body.n > 4000 || sum->plain >= 60) return;
+    if (body.n > 3000 || *done >= 60) return;
     mg_arena *arena = mg_arena_create(4096);
     if (mg_json_parse_copy(plain.parser, arena, body, &root, &error) == MG_OK) {
         mutate_value(body, root);
-        sum->plain++;
+        (*done)++;
     }
     mg_arena_destroy(arena);
 }
 
 static void survives_mutated_recordings(void **state) {
     (void)state;
-    totals sum = {0};
-    if (!recordings_walk("azure.jsonl", mutate_recording, &sum)) {
-        print_message("skipped: no recordings in %s (set MOONGATE_DATA)\n", data_folder());
-        skip();
-    }
-    assert_true(sum.plain > 10);
+    int done = 0;
+    if (!recordings_walk(&plain, "openai.jsonl.gz", mutate_row, &done)) recordings_skip();
+    assert_true(done > 10);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(decodes_recordings),
+        cmocka_unit_test(passes_recordings),
         cmocka_unit_test(survives_mutated_recordings),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

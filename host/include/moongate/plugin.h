@@ -240,7 +240,7 @@ typedef struct mg_provider_request {
     mg_str body;         /* the request as JSON text; "" for operations without one */
     const mg_json *root; /* the same, parsed */
     bool translated;     /* the body was put into the canonical form by the host from another format: only then may it hold
-                          * the additions above */
+                          * the additions above, other than thinking_blocks */
 } mg_provider_request;
 
 /* Where `encode` puts the vendor's request. Header names in lower case. */
