@@ -98,15 +98,22 @@ static void write_document(const mg_json *a, mg_buf *o) {
     put(o, "}");
 }
 
+/* Another vendor's citation by what it names: a page, or one of the request's documents. */
+static bool write_foreign(const mg_json *citation, mg_buf *o) {
+    bool url = mg_json_text(get(citation, "url")).n;
+    if (!url && !mg_json_text(get(citation, "document_title")).n && !get(citation, "document_index")) return false;
+    (url ? write_url : write_document)(citation, o);
+    return true;
+}
+
 bool mg_responses_annotation(const mg_reply *r, mg_str json, mg_buf *o) {
-    const mg_json *a = mg_responses_parse(r, json), *inner = get(a, "url_citation");
+    const mg_json *a = mg_responses_parse(r, json);
+    bool foreign = mg_str_is(mg_json_text(get(a, "type")), "vendor_citation");
+    if (foreign && !mg_str_is(mg_json_text(get(a, "vendor")), "openai")) return write_foreign(get(a, "citation"), o);
+    if (foreign) a = get(a, "citation");
+    const mg_json *inner = get(a, "url_citation");
     mg_str type = mg_json_text(get(a, "type"));
-    if (mg_str_is(type, "vendor_citation")) {
-        inner = get(a, "citation");
-        bool url = mg_json_text(get(inner, "url")).n;
-        if (!url && !mg_json_text(get(inner, "document_title")).n && !get(inner, "document_index")) return false;
-        (url ? write_url : write_document)(inner, o);
-    } else if (mg_str_is(type, "url_citation")) {
+    if (mg_str_is(type, "url_citation")) {
         write_url(inner ? inner : a, o);
     } else if (mg_str_is(type, "file_citation")) {
         write_document(get(a, "file_citation") ? get(a, "file_citation") : a, o);

@@ -251,15 +251,23 @@ static const mg_block *block_of(const mg_reply *r, const mg_event *e) {
 
 static void finish_reply(void *arg) { mg_reply_finish(arg); }
 
-static state *begin(mg_stream *s) {
+/* The state, made when first needed. */
+static state *state_of(mg_stream *s) {
     state *st = s->state;
     if (st->got) return st;
     st->got = MG_ARENA_NEW(s->arena, mg_reply);
     mg_reply_init(st->got, s->arena, MG_OP_CHAT, s->reply->limit ? s->reply->limit : COLLECT_MAX);
     mg_arena_cleanup(s->arena, finish_reply, st->got);
     st->tail = &st->first;
-    response_frame(s, "response.created", MG_RESPONSE_IN_PROGRESS, NULL);
-    response_frame(s, "response.in_progress", MG_RESPONSE_IN_PROGRESS, NULL);
+    return st;
+}
+
+static state *begin(mg_stream *s) {
+    state *st = state_of(s);
+    if (!st->sequence) {
+        response_frame(s, "response.created", MG_RESPONSE_IN_PROGRESS, NULL);
+        response_frame(s, "response.in_progress", MG_RESPONSE_IN_PROGRESS, NULL);
+    }
     return st;
 }
 
@@ -311,7 +319,7 @@ void mg_responses_close(mg_stream *s) {
 /* As the API ends a stream that fails: the error, then the response with what there was. SDKs raise what stands in `error`. */
 void mg_responses_error_frames(mg_stream *s, const mg_fault *f) {
     mg_buf body = {0};
-    begin(s);
+    state_of(s); /* a stream that somebody else began has been opened already */
     mg_openai_error(f, &body); /* {"error":{…}} */
     frame_begin(s, "error");
     put_text(s, "message", f->message);
