@@ -57,6 +57,7 @@ typedef struct told {
     mg_str signature, type, id, name;
     int64_t n;
     bool started, open, stopped;
+    bool recorded; /* from the vendor: pings, and blocks that have no form in events */
     mg_str stop_reason, stop_sequence, message_id;
     int64_t input_tokens, cached, written, output_tokens;
 } told;
@@ -106,7 +107,7 @@ static inline void told_plain(told *t, mg_str body) {
         const mg_json *citations = mg_json_get(b, MG_STR("citations"));
         if (mg_str_is(type, "text")) {
             mg_str inner = {NULL, 0};
-            if (citations) inner = fixture_slice(source, citations);
+            if (mg_json_kind(citations) == MG_JSON_ARRAY) inner = fixture_slice(source, citations);
             if (inner.n) inner = mg_str_from(inner.p + 1, inner.n - 2);
             told_line(t, type, told_text(b, "text"), (mg_str){NULL, 0}, inner);
         } else if (mg_str_is(type, "thinking")) {
@@ -158,7 +159,7 @@ static inline void told_delta(told *t, mg_str source, const mg_json *event) {
         t->signature = told_text(d, "signature");
     } else if (mg_str_is(type, "input_json_delta") && mg_str_is(t->type, "tool_use")) {
         mg_buf_str(&t->input, told_text(d, "partial_json"));
-    } else {
+    } else if (!t->recorded || !mg_str_is(type, "input_json_delta")) {
         fail_msg("a " MG_STR_FMT " in a block of type " MG_STR_FMT, MG_STR_ARG(type), MG_STR_ARG(t->type));
     }
 }
@@ -200,7 +201,7 @@ static inline void told_event(told *t, mg_str name, mg_str data) {
     } else if (mg_str_is(name, "message_stop")) {
         assert_true(t->stop_reason.n > 0);
         t->stopped = true;
-    } else {
+    } else if (!t->recorded || !mg_str_is(name, "ping")) {
         fail_msg("an event " MG_STR_FMT, MG_STR_ARG(name));
     }
 }
