@@ -50,6 +50,18 @@ static void add(mg_edits *e, mg_edit edit) {
     e->n++;
 }
 
+void mg_edits_copy(mg_edits *e, const mg_edits *other) {
+    *e = (mg_edits){.arena = other->arena, .n = other->n};
+    mg_edit **at = &e->first;
+    for (const mg_edit *x = other->first; x; x = x->next) {
+        mg_edit *copy = MG_ARENA_NEW(e->arena, mg_edit);
+        *copy = *x;
+        copy->next = NULL;
+        *at = e->last = copy;
+        at = &copy->next;
+    }
+}
+
 void mg_edits_replace(mg_edits *e, size_t start, size_t end, mg_str text) {
     add(e, (mg_edit){.start = start, .end = end, .text = text});
 }

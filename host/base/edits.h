@@ -24,6 +24,8 @@ typedef struct mg_edits {
 } mg_edits;
 
 static inline void mg_edits_init(mg_edits *e, mg_arena *arena) { *e = (mg_edits){arena, NULL, NULL, 0}; }
+/* The edits of another, over the same text and in the same arena. Later ones do not reach the other. */
+void mg_edits_copy(mg_edits *e, const mg_edits *other);
 /* An edit that covers earlier ones replaces them; one inside an earlier one is dropped (the earlier one already
  * decided), and so is one that overlaps an earlier one in part. `text` is borrowed until rendering. */
 void mg_edits_replace(mg_edits *e, size_t start, size_t end, mg_str text);

@@ -2,7 +2,7 @@
 #include "format/openai.h"
 
 typedef struct field {
-    const char *name;
+    mg_str name;
     unsigned types; /* 1 << mg_json_type that it may have; null is always fine */
 } field;
 
@@ -15,33 +15,33 @@ enum {
 };
 
 /* What the gateway itself reads, and what every vendor agrees on. Everything else goes through untouched. */
-static const field chat_fields[] = {{"messages", ARRAY},
-                                    {"stream", BOOL},
-                                    {"stream_options", OBJECT},
-                                    {"max_tokens", NUMBER},
-                                    {"max_completion_tokens", NUMBER},
-                                    {"n", NUMBER},
-                                    {"temperature", NUMBER},
-                                    {"top_p", NUMBER},
-                                    {"presence_penalty", NUMBER},
-                                    {"frequency_penalty", NUMBER},
-                                    {"seed", NUMBER},
-                                    {"stop", STRING | ARRAY},
-                                    {"tools", ARRAY},
-                                    {"tool_choice", STRING | OBJECT},
-                                    {"response_format", OBJECT},
-                                    {"logprobs", BOOL},
-                                    {"user", STRING},
-                                    {"metadata", OBJECT},
-                                    {NULL, 0}};
+static const field chat_fields[] = {{MG_STR_INIT("messages"), ARRAY},
+                                    {MG_STR_INIT("stream"), BOOL},
+                                    {MG_STR_INIT("stream_options"), OBJECT},
+                                    {MG_STR_INIT("max_tokens"), NUMBER},
+                                    {MG_STR_INIT("max_completion_tokens"), NUMBER},
+                                    {MG_STR_INIT("n"), NUMBER},
+                                    {MG_STR_INIT("temperature"), NUMBER},
+                                    {MG_STR_INIT("top_p"), NUMBER},
+                                    {MG_STR_INIT("presence_penalty"), NUMBER},
+                                    {MG_STR_INIT("frequency_penalty"), NUMBER},
+                                    {MG_STR_INIT("seed"), NUMBER},
+                                    {MG_STR_INIT("stop"), STRING | ARRAY},
+                                    {MG_STR_INIT("tools"), ARRAY},
+                                    {MG_STR_INIT("tool_choice"), STRING | OBJECT},
+                                    {MG_STR_INIT("response_format"), OBJECT},
+                                    {MG_STR_INIT("logprobs"), BOOL},
+                                    {MG_STR_INIT("user"), STRING},
+                                    {MG_STR_INIT("metadata"), OBJECT},
+                                    {{NULL, 0}, 0}};
 static const field input_fields[] = {
-    {"input", STRING | ARRAY}, {"dimensions", NUMBER}, {"encoding_format", STRING}, {"user", STRING}, {NULL, 0}};
+    {MG_STR_INIT("input"), STRING | ARRAY}, {MG_STR_INIT("dimensions"), NUMBER}, {MG_STR_INIT("encoding_format"), STRING}, {MG_STR_INIT("user"), STRING}, {{NULL, 0}, 0}};
 
 static mg_status check_fields(const mg_json *root, const field *fields, mg_error *error) {
-    for (; fields->name; fields++) {
-        const mg_json *v = mg_json_get(root, mg_str_of(fields->name));
+    for (; fields->name.n; fields++) {
+        const mg_json *v = mg_json_get(root, fields->name);
         if (!v || v->type == MG_JSON_NULL || fields->types & 1u << v->type) continue;
-        return mg_fail(error, 400, "invalid_type", "'%s' has the wrong type: got %s.", fields->name,
+        return mg_fail(error, 400, "invalid_type", "'%s' has the wrong type: got %s.", fields->name.p,
                        mg_json_type_name((mg_json_type)v->type));
     }
     return MG_OK;
@@ -55,9 +55,10 @@ static mg_status check_positive(const mg_json *root, const char *name, mg_error 
 }
 
 static bool role_known(mg_str role) {
-    static const char *const roles[] = {"system", "developer", "user", "assistant", "tool", "function"};
+    static const mg_str roles[] = {MG_STR_INIT("user"),   MG_STR_INIT("assistant"), MG_STR_INIT("system"),
+                                   MG_STR_INIT("tool"),   MG_STR_INIT("developer"), MG_STR_INIT("function")};
     for (size_t k = 0; k < sizeof roles / sizeof roles[0]; k++)
-        if (mg_str_is(role, roles[k])) return true;
+        if (mg_str_eq(role, roles[k])) return true;
     return false;
 }
 

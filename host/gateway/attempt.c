@@ -131,8 +131,10 @@ static mg_provider_request provider_request(const mg_attempt *a) {
 
 /* Renders what policies changed, and finds out in which form the provider takes it. */
 static mg_status prepare(mg_attempt *a, mg_error *error) {
-    mg_status st = mg_request_sync(a->r, error);
     a->native = speaks(a, a->r->format->id);
+    bool splices = a->native && !a->ops->answer; /* one that answers by itself reads the whole */
+    if (splices) return mg_request_sync_members(a->r, error);
+    mg_status st = mg_request_sync(a->r, error);
     return st == MG_OK && !a->native ? make_canonical(a->r, error) : st;
 }
 
@@ -165,7 +167,10 @@ static mg_status encode(mg_attempt *a, mg_error *error) {
                                  out_drop};
     const mg_provider_request pr = provider_request(a);
     a->method = MG_STR("POST");
-    mg_edits_init(&a->edits, a->r->arena);
+    if (a->native)
+        mg_edits_copy(&a->edits, &a->r->edits);
+    else
+        mg_edits_init(&a->edits, a->r->arena);
     a->written.max = MG_EMBEDDINGS_MAX;
     add_own_headers(a);
     mg_status st = a->ops->encode(a->self, &pr, &out, error);

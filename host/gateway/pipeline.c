@@ -191,7 +191,7 @@ static bool keep_priced(mg_request *r) {
 /* The most that the request can cost. A token is at least one byte, so the body's bound is the input's. */
 static next step_estimate(mg_request *r) {
     mg_error error;
-    if (mg_request_sync(r, &error) != MG_OK) {
+    if (mg_request_sync_members(r, &error) != MG_OK) {
         mg_refuse_error(r, &error, MG_OUTCOME_DENIED);
         return OVER;
     }
@@ -203,7 +203,7 @@ static next step_estimate(mg_request *r) {
         return OVER;
     }
     int64_t n = r->facts.choices, output = r->facts.max_output;
-    mg_usage most = {.size = sizeof most, .input = mg_tokens_bound(r->root, r->body.n)};
+    mg_usage most = {.size = sizeof most, .input = mg_tokens_bound(r->root, mg_request_bytes(r))};
     r->cost_max_nano = 0;
     for (size_t i = 0; i < r->n_targets && !is_free(r->operation); i++) {
         const mg_price *price = mg_target_price(r->snapshot, &r->targets[i]);
@@ -214,7 +214,7 @@ static next step_estimate(mg_request *r) {
         if (cost > r->cost_max_nano) r->cost_max_nano = cost;
         if (i == 0) r->tokens_max_output = most.output;
     }
-    r->tokens_input = (int64_t)(r->body.n / 4 + 1);
+    r->tokens_input = (int64_t)(mg_request_bytes(r) / 4 + 1);
     return go(r, STEP_SPEND);
 }
 
@@ -427,7 +427,9 @@ static next step_window(mg_request *r) {
 
 static next step_reply(mg_request *r) {
     mg_attempt *a = r->attempt;
-    size_t choices = r->stream ? 1 : mg_answer_choices(a);
+    const mg_policy_runner *p = &r->worker->policy;
+    bool asked = r->policies && p->has(p->ctx, r->policies, r->org->id, MG_PHASE_REPLY);
+    size_t choices = !asked ? 0 : r->stream ? 1 : mg_answer_choices(a);
     while (r->reply_choice < choices) {
         if (!r->phase_begun) {
             r->text = r->stream ? mg_buf_view(&a->window) : mg_answer_text(a, r->reply_choice);
@@ -435,7 +437,6 @@ static next step_reply(mg_request *r) {
             r->reply_replaced = false;
         }
         if (ask(r, MG_PHASE_REPLY) == WAIT) return WAIT;
-        if (!r->phase_begun) break; /* no policy has the phase */
         if (r->verdict.kind != MG_VERDICT_NONE) return refuse_verdict(r);
         if (r->reply_replaced) mg_answer_replace_text(a, r->reply_choice, r->reply_replacement);
         r->reply_choice++;

@@ -58,8 +58,10 @@ struct mg_request {
     mg_str model; /* as asked, or as a policy set it */
     mg_str model_asked;
     const mg_json *root; /* the body as it now is; NULL for GET */
-    mg_part *parts; /* cached; NULL: not yet looked at */
+    mg_part *parts; /* of the body and the pending edits; cached; NULL: not yet looked at */
+    mg_edit **part_edits; /* beside each: the pending insertion that it stands in, or NULL */
     size_t n_parts;
+    bool parts_stale; /* something was edited since */
     mg_str body; /* its text */
     mg_str canonical; /* the body in the canonical form, made when the first provider needs it; {NULL, 0}: not yet */
     const mg_json *canonical_root;
@@ -131,6 +133,11 @@ struct mg_request {
 
 /* Renders pending edits into a new body and tree, if there are any. Reading functions below do it themselves. */
 mg_status mg_request_sync(mg_request *r, mg_error *error);
+/* The same, but edits that lie within the list of messages may stay pending: for those who read or splice only what stands
+ * beside it. */
+mg_status mg_request_sync_members(mg_request *r, mg_error *error);
+/* Bytes that the body will have, or a little more. */
+size_t mg_request_bytes(const mg_request *r);
 /* All parts of the conversation in order; cached until the body changes. */
 const mg_part *mg_request_parts(mg_request *r, size_t *n);
 /* Text of all user messages (or embeddings inputs), joined by newlines; of all system and developer messages. */

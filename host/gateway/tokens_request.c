@@ -24,14 +24,14 @@ static mg_str text_at(const mg_json *object, const char *key) {
     return mg_json_text(mg_json_get(object, mg_str_of(key)));
 }
 
-static bool is_one_of(mg_str s, const char *const *names) {
-    for (; *names; names++)
-        if (mg_str_is(s, *names)) return true;
+static bool is_one_of(mg_str s, const mg_str *names) {
+    for (; names->n; names++)
+        if (mg_str_eq(s, *names)) return true;
     return false;
 }
 
-static const char *const IMAGES[] = {"image_url", "input_image", "image", NULL};
-static const char *const FILES[] = {"file", "input_file", "document", NULL};
+static const mg_str IMAGES[] = {MG_STR_INIT("image_url"), MG_STR_INIT("input_image"), MG_STR_INIT("image"), {0}};
+static const mg_str FILES[] = {MG_STR_INIT("file"), MG_STR_INIT("input_file"), MG_STR_INIT("document"), {0}};
 
 static bool is_low(const mg_json *part) {
     mg_str detail = text_at(part, "detail");
@@ -124,12 +124,26 @@ int64_t mg_tokens_request(const mg_json *root, mg_str model) {
 
 /* ---- bound ------------------------------------------------------------------------------------------------------- */
 
+/* Gemini's parts have no type: their members tell. */
+static int64_t of_gemini(const mg_json *v) {
+    static const mg_str inside[] = {MG_STR_INIT("inlineData"), MG_STR_INIT("inline_data"), {0}};
+    static const mg_str elsewhere[] = {MG_STR_INIT("fileData"), MG_STR_INIT("file_data"), {0}};
+    for (const mg_json *m = v->child; m; m = m->next) {
+        if (is_one_of(m->key, inside))
+            return mg_str_starts(text_at(m, "mimeType"), MG_STR("image/")) ? IMAGE_HIGH_MOST : WINDOW_MOST;
+        if (m->type == MG_JSON_OBJECT && is_one_of(m->key, elsewhere)) return WINDOW_MOST;
+    }
+    return 0;
+}
+
 /* What parts can come to beyond their bytes in the body. */
 static int64_t beyond_bytes(const mg_json *v) {
     int64_t n = 0;
     if (v->type == MG_JSON_OBJECT) {
         mg_str type = text_at(v, "type");
-        if (is_one_of(type, IMAGES))
+        if (!type.n)
+            n += of_gemini(v);
+        else if (is_one_of(type, IMAGES))
             n += is_low(v) ? IMAGE_LOW_MOST : IMAGE_HIGH_MOST;
         else if (is_one_of(type, FILES))
             n += WINDOW_MOST;

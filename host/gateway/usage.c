@@ -129,6 +129,8 @@ static void usage_of_attempt(mg_attempt *a, mg_usage *u, mg_precision *precision
     } else if (a->r->operation == MG_OP_COUNT_TOKENS || a->r->operation == MG_OP_MODERATIONS) {
         return; /* not billed */
     } else if (a->counted || (a->status >= 200 && a->status < 300) || (a->call && a->r->gone)) {
+        mg_error ignored;
+        mg_request_sync(a->r, &ignored); /* what policies added counts */
         u->input = mg_tokens_request(a->r->root, a->target->model);
         u->output = a->counted;
         *precision = a->counted ? MG_COUNTED : MG_ESTIMATED;

@@ -7,9 +7,8 @@ enum { BYTES_A_UNIT = 64 };
 
 static const char *const kinds[] = {"text", "tool_arguments", "image", "audio", "file", "other", NULL};
 
-/* The parts of one reading of the body, `root`. A change that was rendered has made another root and list. */
+/* The parts of one reading of the body. After a change the next reading makes another list. */
 typedef struct part_list {
-    const mg_json *root;
     const mg_part *parts;
     size_t n;
 } part_list;
@@ -24,14 +23,13 @@ typedef struct part_object {
 static part_list read_parts(mg_request *r) {
     part_list list = {0};
     list.parts = mg_request_parts(r, &list.n);
-    list.root = r->root; /* after the call, which may have rendered changes */
     return list;
 }
 
 /* After a change the part is the one at the same place, if it is still of the same kind. */
 static const mg_part *part_of(lua_State *L, part_object *p) {
     mg_request *r = p->object.request;
-    if (r->root == p->list.root) return &p->list.parts[p->index];
+    if (r->parts == p->list.parts) return &p->list.parts[p->index];
     const mg_part *old = &p->list.parts[p->index];
     part_list now = read_parts(r);
     if (p->index >= now.n || now.parts[p->index].kind != old->kind || !mg_str_eq(now.parts[p->index].role, old->role))
@@ -131,7 +129,7 @@ static int next_part(lua_State *L) {
     part_object *at = mg_object_check(L, lua_upvalueindex(1), &mg_lua_part);
     int kind = (int)lua_tointeger(L, lua_upvalueindex(2));
     mg_request *r = at->object.request;
-    if (r->root != at->list.root) at->list = read_parts(r);
+    if (r->parts != at->list.parts) at->list = read_parts(r);
     while (at->index < at->list.n && kind >= 0 && (int)at->list.parts[at->index].kind != kind) at->index++;
     if (at->index >= at->list.n) return lua_pushnil(L), 1;
     part_object *p = mg_object_push(L, &mg_lua_part, r, sizeof *p);

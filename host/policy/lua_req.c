@@ -97,7 +97,7 @@ const mg_lua_module mg_lua_headers = {
 
 static void sync(lua_State *L, mg_request *r) {
     mg_error error = {0};
-    if (mg_request_sync(r, &error) != MG_OK) luaL_error(L, "the request can't be read: %s", error.text);
+    if (mg_request_sync_members(r, &error) != MG_OK) luaL_error(L, "the request can't be read: %s", error.text);
 }
 
 static int params_index(lua_State *L) {

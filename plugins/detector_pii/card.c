@@ -28,29 +28,25 @@ static bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 static bool is_token(char c) { return is_digit(c) || is_upper((char)(c & ~0x20)) || c == '_'; }
 static bool is_separator(char c) { return c == ' ' || c == '-'; }
 
-/* The first digit at or behind `at`, eight bytes at a time; text.n if there is none. */
-static size_t find_digit(mg_str text, size_t at) {
-    const uint64_t low = 0x7f7f7f7f7f7f7f7full, add = 0x7676767676767676ull;
-    for (; at + 8 <= text.n; at += 8) {
-        uint64_t word;
-        memcpy(&word, text.p + at, 8);
-        word ^= 0x3030303030303030ull; /* a digit is below 10 now */
-        if ((((word & low) + add) | word | low) != UINT64_MAX) break; /* some byte without its high bit */
-    }
-    while (at < text.n && !is_digit(text.p[at])) at++;
-    return at;
+/* A window is a run of digits with at most one space or dash between two of them. */
+static bool in_window(mg_str text, size_t i) {
+    if (is_digit(text.p[i])) return true;
+    return is_separator(text.p[i]) && i > 0 && i + 1 < text.n && is_digit(text.p[i - 1]) && is_digit(text.p[i + 1]);
 }
 
-/* A window is a run of digits with at most one space or dash between two of them. */
+/* A window that begins at or behind `at` and is long enough covers the byte FEWEST - 1 further on: where that one can't be
+ * inside a window, nothing up to it can be the start of one. Most of a text is skipped so, FEWEST bytes at a look. */
 bool mg_pii_card_gate(mg_str text, size_t *at, mg_pii_window *window) {
-    while (*at < text.n) {
-        size_t start = find_digit(text, *at), end = start, digits = 0;
-        for (; end < text.n; end++) {
-            if (is_digit(text.p[end]))
-                digits++;
-            else if (!is_separator(text.p[end]) || end + 1 == text.n || !is_digit(text.p[end + 1]))
-                break;
+    while (*at + FEWEST <= text.n) {
+        size_t start = *at + FEWEST - 1, end = start + 1, digits = 0;
+        if (!in_window(text, start)) {
+            *at = end;
+            continue;
         }
+        while (start > *at && in_window(text, start - 1)) start--;
+        while (end < text.n && in_window(text, end)) end++;
+        if (is_separator(text.p[start])) start++; /* its digit stands before `at` */
+        for (size_t i = start; i < end; i++) digits += is_digit(text.p[i]);
         *at = end;
         if (digits < FEWEST) continue;
         *window = (mg_pii_window){start, end};
