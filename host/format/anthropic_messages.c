@@ -247,6 +247,13 @@ static mg_status add_redacted(part_list *l, const mg_anthropic_place *place, con
     return MG_OK;
 }
 
+/* A deferred tool becomes available: since all tools are given in full, it is already. */
+static mg_status add_tool_addition(part_list *l, const mg_anthropic_place *place, const mg_json *block) {
+    (void)block;
+    mg_anthropic_drop(l->w, place, MG_STR("tool_addition"));
+    return MG_OK;
+}
+
 typedef struct kind {
     const char *type;
     mg_status (*add)(part_list *l, const mg_anthropic_place *place, const mg_json *block);
@@ -260,6 +267,7 @@ static const kind kinds[] = {
     {"tool_reference", add_tool_reference},
     {"thinking", add_thinking},
     {"redacted_thinking", add_redacted},
+    {"tool_addition", add_tool_addition},
 };
 
 static mg_status add_part(part_list *l, const mg_anthropic_place *place, const mg_json *block) {
@@ -451,7 +459,16 @@ static mg_status add_assistant(message_list *l, const mg_anthropic_place *place,
     return st;
 }
 
+/* Whether nothing but additions of tools stands in it. */
+static bool is_silent(const mg_json *content) {
+    for (const mg_json *b = first_of(content); b; b = b->next)
+        if (!is_kind(b, "tool_addition")) return false;
+    return first_of(content) != NULL;
+}
+
 static mg_status add_system(message_list *l, const mg_anthropic_place *place, const mg_json *content) {
+    part_list nothing = {l->w, 0, false};
+    if (is_silent(content)) return add_parts(&nothing, place, content);
     begin_message(l, "system");
     mg_status st = add_content(l->w, place, content, false);
     put(l->w, "}");

@@ -78,6 +78,10 @@ static void texts(void **state) {
     expect_said("assistant", "{\"type\":\"text\",\"text\":\"a\",\"citations\":[{\"type\":\"char_location\"}]}",
                 ASSISTANT "[{\"type\":\"text\",\"text\":\"a\"}]}", "messages[0].content[0].citations ");
     expect_said("system", "{\"type\":\"text\",\"text\":\"now\"}", "{\"role\":\"system\",\"content\":\"now\"}", "");
+    expect_said("system", "{\"type\":\"tool_addition\",\"tool\":{}},{\"type\":\"text\",\"text\":\"now\"}",
+                "{\"role\":\"system\",\"content\":[{\"type\":\"text\",\"text\":\"now\"}]}",
+                "messages[0].content[0].tool_addition ");
+    expect_said("system", "{\"type\":\"tool_addition\",\"tool\":{}}", "", "messages[0].content[0].tool_addition ");
     converted c = convert(MG_OP_CHAT, HI "}", true);
     assert_string_equal(c.out.p, HEAD SAID_HI ",\"stream\":true}");
     converted_finish(&c);

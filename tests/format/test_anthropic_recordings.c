@@ -329,7 +329,7 @@ static void takes_recordings(void **state) {
         check_row(mg_str_from(line, (size_t)n), &sum);
     assert_int_equal(pclose(f), 0);
     free(line);
-    print_message(
+    printf(
         "%d requests: %d canonical with %d texts, %d calls, %d results, %d members left out; %d refused:\n" MG_STR_FMT
         "%d plain answers and %d streams of %d blocks; %d counts\n",
         sum.requests, sum.canonical, sum.texts, sum.calls, sum.results, sum.drops, sum.refused,
