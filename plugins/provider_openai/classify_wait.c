@@ -111,7 +111,7 @@ int64_t openai_wait(const mg_header *headers, size_t n, mg_str message) {
     else
         ms = thousandths(after);
     if (ms < 0) ms = wait_until(headers, n, after);
-    if (ms < 0) ms = duration(behind(message, "try again in "));
-    if (ms < 0) ms = duration(behind(message, "retry after "));
+    static const char *const words[] = {"try again in ", "retry after ", "please wait "};
+    for (size_t i = 0; ms < 0 && i < sizeof words / sizeof words[0]; i++) ms = duration(behind(message, words[i]));
     return ms > WAIT_MAX_MS ? WAIT_MAX_MS : ms;
 }

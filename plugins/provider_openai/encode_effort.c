@@ -45,6 +45,13 @@ static unsigned efforts_of(mg_str model) {
     return 0;
 }
 
+/* OpenAI's models that refuse an effort; of models that nobody knows their servers decide. */
+static bool never_reasons(mg_str model) {
+    model = bare(model);
+    if (starts(model, "gpt-5") || starts(model, "o1")) return efforts_of(model) == 0;
+    return starts(model, "gpt-4") || starts(model, "gpt-3") || starts(model, "chatgpt-");
+}
+
 /* The nearest that the model takes, rather less than more. */
 static effort fitting(unsigned taken, effort wanted) {
     for (int i = (int)wanted; i >= 0; i--)
@@ -89,6 +96,7 @@ bool openai_addition_drops(const encoder *e, mg_str key) {
     static const char *const ours[] = {"thinking", "top_k", "safety_settings", "cache_control"};
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
         if (str_eq(key, str_of(ours[i]))) return true;
+    if (str_eq(key, STR("reasoning_effort"))) return never_reasons(e->request->model);
     return (str_eq(key, STR("temperature")) || str_eq(key, STR("top_p"))) && !samples(e);
 }
 

@@ -426,6 +426,30 @@ static void reads_retry_after(void **state) {
     assert_int_equal(wait_of("retry-after", "", now), -1);
     assert_int_equal(wait_of("retry-after", "Sun, 06 Nvo 1994 08:49:37 GMT", now), -1);
     assert_int_equal(wait_of("x-other", "20", NULL), -1);
+    /* OpenAI says it in words. */
+    static const struct {
+        const char *message;
+        int64_t ms;
+    } words[] = {{"Rate limit reached. Please try again in 20s. Visit x", 20000},
+                 {"Please try again in 6m0s.", 360000},
+                 {"Please try again in 1.242s.", 1242},
+                 {"please Try Again In 180ms", 180},
+                 {"Please try again in 1h2m3s", 3723000},
+                 {"Please retry after 7 seconds.", 7000},
+                 {"retry after 1 day", 86400000},
+                 {"Please wait 12 seconds before retrying.", 12000},
+                 {"try again in 99999999999999999999 days", 30 * 86400000LL},
+                 {"try again in a moment", -1},
+                 {"try again in ", -1},
+                 {"try again in 5", -1},
+                 {"retry", -1}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        char body[256];
+        snprintf(body, sizeof body, "{\"error\":{\"message\":\"%s\"}}", words[i].message);
+        int64_t wait = classify(429, body, NULL, 0).retry_after_ms;
+        if (wait != words[i].ms) fail_msg("%s: %lld", words[i].message, (long long)wait);
+        assert_int_equal(classify(400, body, NULL, 0).retry_after_ms, -1);
+    }
     mg_header both[] = {{MG_STR("retry-after"), MG_STR("20")}, {MG_STR("retry-after-ms"), MG_STR("7")}};
     assert_int_equal(classify(429, "{}", both, 2).retry_after_ms, 7);
 }
