@@ -78,6 +78,8 @@ bool cache_put(const anthropic_encoder *e, const mg_json *cache);
 
 /* Writes "system" and "messages" (messages.c); `note` is one more system block, if any. */
 bool messages_put(anthropic_encoder *e, mg_str note);
+/* True if the part is a thought that Anthropic takes up again: its own, with the signature. */
+bool thinking_usable(const anthropic_encoder *e, const mg_json *part);
 bool message_is_system(const anthropic_encoder *e, const mg_json *message);
 /* Writes "tools" and "tool_choice" (tools.c). */
 bool tools_put(anthropic_encoder *e);

@@ -61,8 +61,7 @@ static bool part_block(anthropic_encoder *e, anthropic_list list, const anthropi
 
 static bool is_thinking(mg_str type) { return str_is(type, "thinking") || str_is(type, "redacted_thinking"); }
 
-/* True if the part is a thought that Anthropic takes up again. */
-static bool thinking_usable(const anthropic_encoder *e, const mg_json *part) {
+bool thinking_usable(const anthropic_encoder *e, const mg_json *part) {
     mg_str type = anthropic_text(e->h, part, "type");
     if (!is_thinking(type) || !str_is(anthropic_text(e->h, part, "vendor"), "anthropic")) return false;
     return anthropic_text(e->h, part, str_is(type, "thinking") ? "signature" : "data").n > 0;
@@ -100,9 +99,10 @@ typedef struct content {
     bool text_only;
     bool prefix; /* the answer goes on behind it */
     const char *role;
+    size_t inner; /* blocks written inside a result */
 } content;
 
-static bool content_text(anthropic_encoder *e, const content *c, mg_str text) {
+static bool content_text(anthropic_encoder *e, content *c, mg_str text) {
     anthropic_part part = {.kind = PART_TEXT, .text = text};
     if (anthropic_blank(text)) {
         if (text.n) drop(e, "%s.content (only white space)", e->place);
@@ -112,7 +112,7 @@ static bool content_text(anthropic_encoder *e, const content *c, mg_str text) {
     return part_block(e, c->list, &part);
 }
 
-static bool content_part(anthropic_encoder *e, const content *c, const mg_json *p) {
+static bool content_part(anthropic_encoder *e, content *c, const mg_json *p) {
     anthropic_part part;
     if (c->list == LIST_ASSISTANT && is_thinking(anthropic_text(e->h, p, "type"))) {
         thinking_block(e, p);
@@ -124,20 +124,31 @@ static bool content_part(anthropic_encoder *e, const content *c, const mg_json *
     return part_block(e, c->list, &part);
 }
 
-static bool content_put(anthropic_encoder *e, const content *c, const mg_json *v) {
+/* Calls `each` for the elements of a list that is member `name` of the message. */
+static bool each_of(anthropic_encoder *e, const mg_json *list, const char *name, content *c,
+                    bool (*each)(anthropic_encoder *e, content *c, const mg_json *v)) {
     char message[sizeof e->place];
-    bool ok = true;
     size_t i = 0;
+    memcpy(message, e->place, sizeof message);
+    for (const mg_json *v = e->h->json_child(list); v; v = e->h->json_next(v), i++) {
+        snprintf(e->place, sizeof e->place, "%.40s.%.20s[%zu]", message, name, i);
+        if (!each(e, c, v)) return false;
+    }
+    memcpy(e->place, message, sizeof message);
+    return true;
+}
+
+static bool content_put(anthropic_encoder *e, content *c, const mg_json *v) {
     if (anthropic_void(e->h, v)) return true;
     if (anthropic_is(e->h, v, MG_JSON_STRING)) return content_text(e, c, e->h->json_str(v));
     if (!anthropic_is(e->h, v, MG_JSON_ARRAY)) return refuse(e, "%s.content has to be a string or a list", e->place);
-    memcpy(message, e->place, sizeof message);
-    for (const mg_json *p = e->h->json_child(v); p && ok; p = e->h->json_next(p), i++) {
-        snprintf(e->place, sizeof e->place, "%.60s.content[%zu]", message, i);
-        ok = content_part(e, c, p);
-    }
-    if (ok) memcpy(e->place, message, sizeof message);
-    return ok;
+    return each_of(e, v, "content", c, content_part);
+}
+
+static bool thought_put(anthropic_encoder *e, content *c, const mg_json *v) {
+    (void)c;
+    thinking_block(e, v);
+    return true;
 }
 
 /* ---- tool calls and results ---------------------------------------------------------------------------------------- */
@@ -168,11 +179,12 @@ static bool arguments_put(const anthropic_encoder *e, const mg_json *arguments) 
     return true;
 }
 
-static bool call_block(anthropic_encoder *e, const mg_json *call) {
+static bool call_block(anthropic_encoder *e, content *c, const mg_json *call) {
     char place[sizeof e->place + 16];
     const mg_json *function = anthropic_get(e->h, call, "function");
     mg_str type = anthropic_text(e->h, call, "type"), id = anthropic_text(e->h, call, "id");
     mg_str name = anthropic_text(e->h, function, "name");
+    (void)c;
     if (type.n && !str_is(type, "function"))
         return refuse(e, "%s: Anthropic has only tool calls of type function, not '%.*s'", e->place,
                       (int)(type.n > 40 ? 40 : type.n), type.p);
@@ -191,38 +203,23 @@ static bool call_block(anthropic_encoder *e, const mg_json *call) {
     return true;
 }
 
-static bool calls_put(anthropic_encoder *e, const mg_json *message) {
-    char place[sizeof e->place];
-    bool ok = true;
-    size_t i = 0;
-    memcpy(place, e->place, sizeof place);
-    const mg_json *call = e->h->json_child(anthropic_get(e->h, message, "tool_calls"));
-    for (; call && ok; call = e->h->json_next(call), i++) {
-        snprintf(e->place, sizeof e->place, "%.60s.tool_calls[%zu]", place, i);
-        ok = call_block(e, call);
-    }
-    if (ok) memcpy(e->place, place, sizeof place);
-    return ok;
+static bool result_part(anthropic_encoder *e, content *c, const mg_json *p) {
+    anthropic_part part;
+    if (!anthropic_is(e->h, p, MG_JSON_OBJECT)) return refuse(e, "%s has to be an object", e->place);
+    if (!part_read(e, p, false, "tool", &part)) return false;
+    if (part.kind == PART_SKIP) return true;
+    put(e, c->inner++ ? "," : ",\"content\":[");
+    if (!part_put(e, &part)) return false;
+    cache_put(e, part.cache);
+    put(e, "}");
+    return true;
 }
 
 /* The content of a result: a list of text, images and documents inside one block. */
 static bool result_parts(anthropic_encoder *e, const mg_json *list) {
-    char message[sizeof e->place];
-    anthropic_part part;
-    size_t i = 0, n = 0;
-    memcpy(message, e->place, sizeof message);
-    for (const mg_json *p = e->h->json_child(list); p; p = e->h->json_next(p), i++) {
-        snprintf(e->place, sizeof e->place, "%.60s.content[%zu]", message, i);
-        if (!anthropic_is(e->h, p, MG_JSON_OBJECT)) return refuse(e, "%s has to be an object", e->place);
-        if (!part_read(e, p, false, "tool", &part)) return false;
-        if (part.kind == PART_SKIP) continue;
-        put(e, n++ ? "," : ",\"content\":[");
-        if (!part_put(e, &part)) return false;
-        cache_put(e, part.cache);
-        put(e, "}");
-    }
-    if (n) put(e, "]");
-    memcpy(e->place, message, sizeof message);
+    content c = {.inner = 0};
+    if (!each_of(e, list, "content", &c, result_part)) return false;
+    if (c.inner) put(e, "]");
     return true;
 }
 
@@ -273,17 +270,17 @@ static bool system_put(anthropic_encoder *e, const mg_json *m, anthropic_list li
 
 static bool assistant_put(anthropic_encoder *e, const mg_json *m, bool last) {
     content c = {.list = LIST_ASSISTANT, .text_only = true, .role = "assistant"};
-    const mg_json *call = e->h->json_child(anthropic_get(e->h, m, "tool_calls"));
     mg_str refusal = anthropic_text(e->h, m, "refusal");
-    c.prefix = last && !call;
+    c.prefix = last && !e->h->json_child(anthropic_get(e->h, m, "tool_calls"));
     if (!anthropic_void(e->h, anthropic_get(e->h, m, "audio")))
         return refuse(e, "%s.audio: Anthropic's models take no audio", e->place);
     if (!anthropic_void(e->h, anthropic_get(e->h, m, "function_call")))
         return refuse(e, "%s.function_call is OpenAI's old form: send it as tool_calls", e->place);
+    if (!each_of(e, anthropic_get(e->h, m, "thinking_blocks"), "thinking_blocks", &c, thought_put)) return false;
     if (!content_put(e, &c, anthropic_get(e->h, m, "content"))) return false;
     if (refusal.n && !content_text(e, &c, refusal)) return false;
-    if (!calls_put(e, m)) return false;
-    message_end(e, m, "role content refusal tool_calls cache_control audio function_call");
+    if (!each_of(e, anthropic_get(e->h, m, "tool_calls"), "tool_calls", &c, call_block)) return false;
+    message_end(e, m, "role thinking_blocks content refusal tool_calls cache_control audio function_call");
     return true;
 }
 

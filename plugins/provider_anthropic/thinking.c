@@ -90,11 +90,9 @@ static bool thought_missing(const anthropic_encoder *e) {
         if (str_is(role, "assistant") && !turn) turn = m;
     }
     if (!turn) return false;
-    const mg_json *first = e->h->json_child(anthropic_get(e->h, turn, "content"));
-    mg_str type = anthropic_text(e->h, first, "type");
-    bool thought =
-        str_is(type, "redacted_thinking") || (str_is(type, "thinking") && anthropic_text(e->h, first, "signature").n);
-    return !thought || !str_is(anthropic_text(e->h, first, "vendor"), "anthropic");
+    const mg_json *first = e->h->json_child(anthropic_get(e->h, turn, "thinking_blocks"));
+    if (!first) first = e->h->json_child(anthropic_get(e->h, turn, "content"));
+    return !thinking_usable(e, first);
 }
 
 /* The budget below max_tokens; 0 if it can't be. */
