@@ -159,13 +159,19 @@ static void link_call(mg_upstream_core *core, mg_upstream_call *c) {
     event_add(&core->sweep, &(struct timeval){.tv_usec = MG_UPSTREAM_SWEEP_MS * 1000});
 }
 
+static void free_call(void *arg) {
+    mg_upstream_coding_free(arg);
+    free(arg);
+}
+
 /* No more callbacks from here on. The memory lasts until the turn is over, since one of its functions may be on the stack. */
 static void close_call(mg_upstream_call *c) {
     c->over = true;
+    mg_upstream_coding_close(c);
     if (c->core->cursor == c) c->core->cursor = c->next;
     *c->link = c->next;
     if (c->next) c->next->link = c->link;
-    mg_evloop_reap(c->core->loop, free, c);
+    mg_evloop_reap(c->core->loop, free_call, c);
 }
 
 mg_upstream_call *mg_upstream_call_open(mg_upstream_core *core, size_t size, const mg_upstream_request *r,
@@ -194,11 +200,27 @@ void mg_upstream_call_phase(mg_upstream_call *c, mg_upstream_phase phase) {
 
 void mg_upstream_call_head(mg_upstream_call *c, const mg_http_head *head) {
     mg_upstream_call_phase(c, MG_UPSTREAM_RECEIVING);
-    if (c->events.head) c->events.head(c->arg, head->status, head->headers, head->n_headers);
+    bool has_body = !c->is_head && head->status != 204 && head->status != 304;
+    mg_header decoded[MG_UPSTREAM_HEADERS_MAX];
+    const mg_header *headers = head->headers;
+    size_t n = head->n_headers;
+    if (head->coded && has_body) {
+        if (!mg_upstream_coding_open(c, head)) return;
+        headers = decoded;
+        n = mg_upstream_coding_headers(head, decoded);
+    }
+    if (c->events.head) c->events.head(c->arg, head->status, headers, n);
 }
 
 void mg_upstream_call_data(mg_upstream_call *c, mg_str bytes) {
     mg_upstream_call_alive(c);
+    if (c->coding)
+        mg_upstream_coding_data(c, bytes);
+    else
+        mg_upstream_call_deliver(c, bytes);
+}
+
+void mg_upstream_call_deliver(mg_upstream_call *c, mg_str bytes) {
     c->received += bytes.n;
     if (c->request.max_body && c->received > c->request.max_body) {
         mg_upstream_call_end(c, MG_UPSTREAM_TOO_LARGE, "the answer is larger than %zu bytes", c->request.max_body);
@@ -207,14 +229,31 @@ void mg_upstream_call_data(mg_upstream_call *c, mg_str bytes) {
     if (c->events.data) c->events.data(c->arg, bytes);
 }
 
+/* The backend has nothing to do with it any more. */
+static bool is_released(const mg_upstream_call *c) {
+    return c->phase == MG_UPSTREAM_DRAINING || c->phase == MG_UPSTREAM_ENDING;
+}
+
+static void note_end(mg_upstream_call *c, mg_upstream_end end, const char *format, va_list args) {
+    bool cut = end == MG_UPSTREAM_COMPLETE && !mg_upstream_coding_holds(c) && !mg_upstream_coding_whole(c);
+    c->result.end = cut ? MG_UPSTREAM_PROTOCOL : end;
+    if (cut)
+        snprintf(c->result.text, sizeof c->result.text, "the compressed answer is cut");
+    else
+        vsnprintf(c->result.text, sizeof c->result.text, format, args);
+}
+
 void mg_upstream_call_end(mg_upstream_call *c, mg_upstream_end end, const char *format, ...) {
     if (c->over || c->phase == MG_UPSTREAM_ENDING) return;
-    c->result.end = end;
     va_list args;
     va_start(args, format);
-    vsnprintf(c->result.text, sizeof c->result.text, format, args);
+    note_end(c, end, format, args);
     va_end(args);
-    c->core->release(c);
+    if (!is_released(c)) c->core->release(c);
+    if (end == MG_UPSTREAM_COMPLETE && mg_upstream_coding_holds(c)) {
+        c->phase = MG_UPSTREAM_DRAINING;
+        return;
+    }
     c->phase = MG_UPSTREAM_ENDING;
     if (c->starting) {
         mg_evloop_defer(c->core->loop, &c->core->ending);
@@ -330,12 +369,16 @@ void mg_upstream_pause(mg_upstream_call *c, bool paused) {
     if (c->over || c->paused == paused) return;
     c->paused = paused;
     mg_upstream_call_alive(c);
-    if (c->phase != MG_UPSTREAM_ENDING) c->core->backend->pause(c, paused);
+    if (is_released(c) || mg_upstream_coding_holds(c)) {
+        if (!paused && mg_upstream_coding_holds(c)) mg_upstream_coding_resume(c);
+    } else {
+        c->core->backend->pause(c, paused);
+    }
 }
 
 void mg_upstream_cancel(mg_upstream_call *c) {
     if (!c || c->over) return;
-    if (c->phase != MG_UPSTREAM_ENDING) c->core->backend->cancel(c);
+    if (!is_released(c)) c->core->backend->cancel(c);
     close_call(c);
 }
 

@@ -54,9 +54,11 @@ typedef struct mg_upstream_result {
 } mg_upstream_result;
 
 typedef struct mg_upstream_events {
-    /* Status and headers (1xx are swallowed); borrowed during the call. */
+    /* Status and headers (1xx are swallowed); borrowed during the call. An answer that is compressed all the same comes decoded
+     * (64 MB and 100:1 at most), without its content-encoding and content-length; one that can't be ends in MG_UPSTREAM_PROTOCOL
+     * before this. */
     void (*head)(void *arg, int status, const mg_header *headers, size_t n);
-    void (*data)(void *arg, mg_str bytes); /* body bytes without transfer coding; borrowed during the call */
+    void (*data)(void *arg, mg_str bytes); /* body bytes without codings; borrowed during the call */
     void (*done)(void *arg, const mg_upstream_result *result); /* last call */
 } mg_upstream_events;
 

@@ -15,6 +15,7 @@ enum {
     MG_UPSTREAM_SWEEP_MS = 100,
     MG_UPSTREAM_IDLE_MS = 55000,   /* keep-alive: below the 60 s at which many servers and load balancers close */
     MG_UPSTREAM_IDLE_MAX = 512,    /* kept connections of a worker */
+    MG_UPSTREAM_HELD_MAX = 1 << 20, /* coded bytes that wait for the end of a pause */
     MG_UPSTREAM_STAGGER_MS = 250   /* before the next address is tried beside the last one (RFC 8305, section 5) */
 };
 
@@ -33,10 +34,12 @@ typedef enum mg_upstream_phase {
     MG_UPSTREAM_CONNECTING, /* DNS, TCP, TLS */
     MG_UPSTREAM_WAITING,    /* from the connection's being ready to the end of the answer's head */
     MG_UPSTREAM_RECEIVING,
+    MG_UPSTREAM_DRAINING, /* whole, and the backend has let go of it, but a paused caller has not been given all */
     MG_UPSTREAM_ENDING /* failed within mg_upstream_start: `done` is to be called at the end of the turn */
 } mg_upstream_phase;
 
 typedef struct mg_upstream_core mg_upstream_core;
+typedef struct mg_upstream_coding mg_upstream_coding;
 
 /* The backends' calls begin with this. */
 struct mg_upstream_call {
@@ -53,7 +56,8 @@ struct mg_upstream_call {
     bool is_head; /* the method is HEAD: the answer has no body */
     uint64_t started_ms;
     uint64_t since_ms; /* start of the phase, or the last sign of life within it */
-    uint64_t received; /* bytes of the answer's body */
+    uint64_t received; /* bytes of the answer's body, decoded */
+    mg_upstream_coding *coding; /* of an answer with a content-encoding; else NULL */
     mg_upstream_result result;
 };
 
@@ -102,9 +106,22 @@ bool mg_upstream_call_admits(mg_upstream_call *c, mg_addresses *addresses);
 void mg_upstream_call_head(mg_upstream_call *c, const mg_http_head *head);
 /* Ends the call if this makes the answer too large. */
 void mg_upstream_call_data(mg_upstream_call *c, mg_str bytes);
+/* What mg_upstream_call_data does with bytes that have no content-encoding any more. */
+void mg_upstream_call_deliver(mg_upstream_call *c, mg_str bytes);
 /* Lets go of the connection and calls `done`, or has it called at the end of the turn if mg_upstream_start has not
  * returned. The text is for the log. */
 void mg_upstream_call_end(mg_upstream_call *c, mg_upstream_end end, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Content-encodings (upstream_coding.c). Open: false, and the call has ended, if it is not one that we know. */
+bool mg_upstream_coding_open(mg_upstream_call *c, const mg_http_head *head);
+void mg_upstream_coding_close(mg_upstream_call *c); /* the call is over */
+void mg_upstream_coding_free(mg_upstream_call *c);  /* and nothing of it is in use any more */
+void mg_upstream_coding_data(mg_upstream_call *c, mg_str bytes);
+bool mg_upstream_coding_holds(const mg_upstream_call *c); /* something waits for the end of a pause */
+void mg_upstream_coding_resume(mg_upstream_call *c);      /* which is now; it then resumes the backend, or ends the call */
+bool mg_upstream_coding_whole(const mg_upstream_call *c);
+/* The head's headers without those that were about the coded body; `out` has room for all. */
+size_t mg_upstream_coding_headers(const mg_http_head *head, mg_header *out);
 
 #endif

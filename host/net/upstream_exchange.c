@@ -291,7 +291,7 @@ static void consume_held(mg_pool_call *c) {
     memcpy(c->pool->scratch, c->in.p, c->in.n);
     c->held = false;
     consume(c, in);
-    if (!c->base.over && c->conn->ssl && !c->base.paused) mg_evloop_defer(c->pool->core.loop, &c->again);
+    if (!c->base.over && c->conn && c->conn->ssl && !c->base.paused) mg_evloop_defer(c->pool->core.loop, &c->again);
 }
 
 void mg_pool_exchange_receive(mg_pool_call *c) {
