@@ -94,6 +94,8 @@ void mg_responses_item_id(const mg_reply *r, mg_item_kind kind, int64_t index, m
 /* The element of a message's content; ADDED: still empty. */
 void mg_responses_content(const mg_reply *r, const mg_block *b, mg_item_phase phase, mg_buf *out);
 mg_str mg_responses_text(const mg_block *b);
+/* For a call of a vendor without ids: the client needs one to answer to. In the reply's arena. */
+mg_str mg_responses_call_id(const mg_reply *r, int64_t index);
 /* The call's arguments: "{}" where a function got none. */
 mg_str mg_responses_arguments(const mg_block *b, mg_item_kind kind);
 /* A block's signature that has no place in its item becomes an item of its own, which follows it. */

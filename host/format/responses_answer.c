@@ -154,6 +154,10 @@ static void write_reasoning(const mg_block *b, mg_item_phase phase, mg_buf *o) {
     put(o, "}");
 }
 
+mg_str mg_responses_call_id(const mg_reply *r, int64_t index) {
+    return mg_arena_printf(r->arena, "call_%s%04llx", r->id, (unsigned long long)index);
+}
+
 static void write_call(const mg_reply *r, const mg_block *b, mg_item_kind kind, int64_t index, mg_item_phase phase,
                        mg_buf *o) {
     bool custom = kind == MG_ITEM_CUSTOM;
@@ -161,10 +165,7 @@ static void write_call(const mg_reply *r, const mg_block *b, mg_item_kind kind, 
                   status_of(phase), custom ? "input" : "arguments");
     mg_buf_json(o, phase == MG_ITEM_ADDED ? MG_STR("") : mg_responses_arguments(b, kind));
     put(o, ",\"call_id\":");
-    if (b->id.n)
-        mg_buf_json(o, b->id);
-    else /* a vendor without ids: the client needs one to answer to */
-        mg_buf_printf(o, "\"call_%s%04llx\"", r->id, (unsigned long long)index);
+    mg_buf_json(o, b->id.n ? b->id : mg_responses_call_id(r, index));
     put(o, ",\"name\":");
     mg_buf_json(o, b->name);
     put(o, "}");

@@ -167,9 +167,10 @@ mg_status mg_responses_check(mg_operation op, const mg_json *root, mg_error *err
     (void)op;
     const mg_json *model = mg_json_get(root, MG_STR("model"));
     if (mg_json_kind(model) != MG_JSON_STRING || !model->str.n)
-        return mg_fail(error, 400, "missing_required_parameter",
-                       "'model' must be the name of a model, also where a stored prompt has one: requests are routed by "
-                       "it.");
+        return mg_fail(
+            error, 400, "missing_required_parameter",
+            "'model' must be the name of a model, also where a stored prompt has one: requests are routed by "
+            "it.");
     mg_status st = check_fields(root, "", fields, error);
     if (st == MG_OK) st = check_input(root, error);
     if (st == MG_OK) st = check_tools(root, error);

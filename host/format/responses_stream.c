@@ -9,7 +9,7 @@ enum { COLLECT_MAX = 16 << 20 }; /* bytes, where the host sets no limit */
 /* An item that has been announced. */
 typedef struct item {
     struct item *next;
-    const mg_block *block;
+    mg_block *block;
     mg_item_kind kind;
     int64_t index;
     bool closed;
@@ -155,7 +155,7 @@ static void item_close(mg_stream *s, item *i, mg_item_phase phase) {
 
 static bool is_call(mg_item_kind kind) { return kind == MG_ITEM_FUNCTION || kind == MG_ITEM_CUSTOM; }
 
-static item *item_open(mg_stream *s, const mg_block *b, mg_item_kind kind) {
+static item *item_open(mg_stream *s, mg_block *b, mg_item_kind kind) {
     state *st = s->state;
     if (st->running) item_close(s, st->running, MG_ITEM_COMPLETED);
     item *i = MG_ARENA_NEW(s->arena, item);
@@ -163,6 +163,7 @@ static item *item_open(mg_stream *s, const mg_block *b, mg_item_kind kind) {
     *st->tail = st->last = i;
     st->tail = &i->next;
     if (!is_call(kind)) st->running = i;
+    if (is_call(kind) && !b->id.n) b->id = mg_responses_call_id(st->got, i->index); /* said once, it stays */
     output_frame(s, "response.output_item.added", i, MG_ITEM_ADDED);
     if (kind == MG_ITEM_TEXT || kind == MG_ITEM_REFUSAL)
         content_frame(s, i, "response.content_part.added", MG_ITEM_ADDED);
@@ -170,7 +171,7 @@ static item *item_open(mg_stream *s, const mg_block *b, mg_item_kind kind) {
 }
 
 /* The block's item, announced if it is new; NULL if it shows nothing (yet). */
-static item *item_of(mg_stream *s, const mg_block *b) {
+static item *item_of(mg_stream *s, mg_block *b) {
     state *st = s->state;
     if (st->last && st->last->block == b) return st->last;
     for (item *i = st->first; i; i = i->next)
@@ -242,9 +243,9 @@ static void on_citation(mg_stream *s, item *i, mg_str json) {
 }
 
 /* The one that the event went to. */
-static const mg_block *block_of(const mg_reply *r, const mg_event *e) {
+static mg_block *block_of(const mg_reply *r, const mg_event *e) {
     if (e->type != MG_EVENT_TOOL) return r->last;
-    for (const mg_block *b = r->blocks; b; b = b->next)
+    for (mg_block *b = r->blocks; b; b = b->next)
         if (b->type == MG_EVENT_TOOL && b->index == e->index) return b;
     return NULL;
 }
@@ -289,7 +290,7 @@ void mg_responses_event(mg_stream *s, const mg_event *e) {
         return;
     }
     if (e->type == MG_EVENT_FINISH) return;
-    const mg_block *b = block_of(r, e);
+    mg_block *b = block_of(r, e);
     item *i = b ? item_of(s, b) : NULL;
     if (!i) return;
     switch (e->type) {

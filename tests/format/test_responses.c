@@ -655,8 +655,9 @@ static mg_event random_event(bool sealable) {
     case 1: return text_event(MG_EVENT_REFUSAL, text);
     case 2:
     case 3: {
+        static const char *const ids[] = {"", "call_1", "call_2"};
         unsigned i = roll(3);
-        return tool_event(i, "f", i ? "call" : "", text);
+        return tool_event(i, "f", ids[i], text);
     }
     case 4:
         if (sealable) return sealed_event(MG_EVENT_SIGNATURE, "signed", vendor);
