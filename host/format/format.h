@@ -93,8 +93,8 @@ typedef struct mg_reply {
     mg_str model; /* that answered */
     mg_str upstream_id;
     mg_block *blocks, **tail, *last;
-    mg_finish finishes[MG_REPLY_CHOICES];
-    size_t n_choices;
+    mg_finish *finishes; /* of each choice, and at least of one */
+    size_t n_choices, room; /* room: choices that `finishes` holds */
     mg_usage usage;
     bool usage_known;
     bool base64; /* embeddings: as the client asked */

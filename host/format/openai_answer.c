@@ -317,11 +317,12 @@ void mg_openai_event(mg_stream *s, const mg_event *e) {
 
 void mg_openai_close(mg_stream *s) {
     const state *st = s->state;
+    const mg_finish none = {0};
     size_t n = s->reply->n_choices > st->n_choices ? s->reply->n_choices : st->n_choices;
     for (size_t i = 0; i < n; i++) {
         chunk_head(s);
         mg_buf_printf(s->out, "{\"index\":%zu,\"delta\":{},\"logprobs\":null,", i);
-        write_reason(&s->reply->finishes[i], s->out);
+        write_reason(i < s->reply->n_choices ? &s->reply->finishes[i] : &none, s->out);
         mg_buf_str(s->out, MG_STR("}"));
         chunk_tail(s);
     }

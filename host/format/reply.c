@@ -5,6 +5,18 @@ void mg_reply_init(mg_reply *r, mg_arena *arena, mg_operation operation, size_t 
     *r = (mg_reply){.arena = arena, .operation = operation, .limit = limit};
     r->tail = &r->blocks;
     r->usage.size = sizeof r->usage;
+    r->room = 1;
+    r->finishes = MG_ARENA_NEW(arena, mg_finish);
+}
+
+/* Room for a choice that has not been seen before. */
+static void add_choices(mg_reply *r, size_t n) {
+    r->n_choices = n;
+    if (n <= r->room) return;
+    mg_finish *finishes = mg_arena_zalloc(r->arena, MG_REPLY_CHOICES * sizeof *finishes);
+    memcpy(finishes, r->finishes, r->room * sizeof *finishes);
+    r->finishes = finishes;
+    r->room = MG_REPLY_CHOICES;
 }
 
 /* The block of the same choice that came last. */
@@ -120,7 +132,7 @@ void mg_reply_event(mg_reply *r, const mg_event *e) {
         r->over = true;
         return;
     }
-    if ((size_t)e->choice >= r->n_choices) r->n_choices = (size_t)e->choice + 1;
+    if ((size_t)e->choice >= r->n_choices) add_choices(r, (size_t)e->choice + 1);
     switch (e->type) {
     case MG_EVENT_TEXT:
     case MG_EVENT_REASONING:

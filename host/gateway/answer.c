@@ -102,7 +102,7 @@ static void on_event(void *ctx, const mg_event *e) {
     mg_attempt *a = ctx;
     if (a->event_stream && a->done_seen) return;
     note_event(a, e);
-    if (a->native || a->bad_frame) return;
+    if (a->bad_frame || (a->native && a->event_stream)) return;
     bool bookkeeping = e->type == MG_EVENT_META || e->type == MG_EVENT_USAGE || e->type == MG_EVENT_ERROR ||
                        e->type == MG_EVENT_DONE;
     if (!a->event_stream) {
@@ -114,10 +114,7 @@ static void on_event(void *ctx, const mg_event *e) {
     if (!bookkeeping) write_event(a, e);
 }
 
-static void on_collect(void *ctx, const mg_event *e) { mg_reply_event(((mg_attempt *)ctx)->reply, e); }
-
-static mg_status decode(mg_attempt *a, mg_str event, mg_str data, const mg_json *json,
-                        void (*emit)(void *ctx, const mg_event *e), mg_error *error) {
+static mg_status decode(mg_attempt *a, mg_str event, mg_str data, const mg_json *json, mg_error *error) {
     const mg_frame frame = {.size = sizeof frame,
                             .operation = a->r->operation,
                             .stream = a->event_stream,
@@ -127,7 +124,7 @@ static mg_status decode(mg_attempt *a, mg_str event, mg_str data, const mg_json 
                             .json = json,
                             .format = a->native ? a->r->format->id : MG_FORMAT_OPENAI,
                             .state = a->state};
-    const mg_sink sink = {sizeof sink, a, emit};
+    const mg_sink sink = {sizeof sink, a, on_event};
     return a->ops->decode(a->self, &frame, &sink, error);
 }
 
@@ -201,7 +198,7 @@ bool mg_answer_frame(mg_attempt *a, mg_str raw, mg_str event, mg_str data) {
         if (looks_like_json(data) &&
             mg_json_parse(r->worker->json, r->worker->scratch, data.p, data.n, &json, &error) != MG_OK)
             json = NULL;
-        st = decode(a, event, data, json, on_event, &error);
+        st = decode(a, event, data, json, &error);
         if (st != MG_OK) {
             /* One event that can't be read is left out; the client's SDK could not read it either. */
             mg_request_decide(r, "upstream", MG_STR("frame"), "skip", "\"bytes\":%zu", data.n);
@@ -259,8 +256,8 @@ mg_status mg_answer_decode(mg_attempt *a, mg_error *error) {
     if (st != MG_OK) return st;
     mg_edits_init(&a->edits, r->arena);
     if (a->status < 200 || a->status >= 300) return MG_OK; /* a failure: for `classify` */
-    if (!a->native) a->reply = new_reply(r);
-    st = decode(a, (mg_str){0}, mg_buf_view(&a->in), a->root, on_event, error);
+    if (!a->native || mg_reply_asked(r)) a->reply = new_reply(r);
+    st = decode(a, (mg_str){0}, mg_buf_view(&a->in), a->root, error);
     if (st == MG_OK && a->bad_frame) return mg_fail(error, 502, "bad_answer", "%s", a->message);
     if (st == MG_OK && a->reply && a->reply->over)
         return mg_fail(error, 502, "bad_answer", "the answer is larger than the gateway holds");
@@ -269,34 +266,26 @@ mg_status mg_answer_decode(mg_attempt *a, mg_error *error) {
     mg_reply *reply = a->reply;
     a->reply = NULL;
     memset(a->state, 0, a->ops->state_size);
-    st = decode(a, (mg_str){0}, mg_buf_view(&a->in), a->root, on_event, error);
+    st = decode(a, (mg_str){0}, mg_buf_view(&a->in), a->root, error);
     a->reply = reply;
     if (reply) reply->usage.output = a->counted;
     return st;
 }
 
-/* What the answer says, block by block, for policies: collected when one first asks. */
-static const mg_reply *collected(mg_attempt *a) {
-    mg_error ignored;
-    if (a->reply || a->event_stream) return a->reply;
-    a->reply = new_reply(a->r);
-    memset(a->state, 0, a->ops->state_size);
-    decode(a, (mg_str){0}, mg_buf_view(&a->in), a->root, on_collect, &ignored);
-    return a->reply;
+bool mg_reply_asked(const mg_request *r) {
+    const mg_policy_runner *p = &r->worker->policy;
+    return r->operation == MG_OP_CHAT && r->policies && p->has(p->ctx, r->policies, r->org->id, MG_PHASE_REPLY);
 }
 
-size_t mg_answer_choices(mg_attempt *a) {
-    const mg_reply *reply = a->r->operation == MG_OP_CHAT ? collected(a) : NULL;
-    return reply ? reply->n_choices : 0;
-}
+size_t mg_answer_choices(const mg_attempt *a) { return a->reply ? a->reply->n_choices : 0; }
 
 static mg_block *next_text(mg_block *b, size_t choice) {
     while (b && (b->type != MG_EVENT_TEXT || b->choice != (int64_t)choice)) b = b->next;
     return b;
 }
 
-mg_str mg_answer_text(mg_attempt *a, size_t choice) {
-    mg_block *first = next_text(collected(a)->blocks, choice);
+mg_str mg_answer_text(const mg_attempt *a, size_t choice) {
+    mg_block *first = next_text(a->reply->blocks, choice);
     if (!first) return MG_STR("");
     if (!next_text(first->next, choice)) return mg_buf_view(&first->text);
     mg_buf all = {.max = MG_ANSWER_MAX};
@@ -320,7 +309,7 @@ static const mg_json *find_string(const mg_json *v, mg_str text, uint32_t from) 
 /* The new text takes the place of the first block; others of the choice become empty. In the vendor's own bytes, if its blocks
  * can be found there; else the answer is written anew. */
 void mg_answer_replace_text(mg_attempt *a, size_t choice, mg_str text) {
-    mg_reply *reply = (mg_reply *)(uintptr_t)collected(a);
+    mg_reply *reply = a->reply;
     uint32_t from = 0;
     for (mg_block *b = next_text(reply->blocks, choice); b; b = next_text(b->next, choice)) {
         const mg_json *at = a->native && b->text.n ? find_string(a->root, mg_buf_view(&b->text), from) : NULL;

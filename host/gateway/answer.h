@@ -8,9 +8,11 @@
 void mg_answer_commit(mg_request *r);
 /* Decodes a whole plain answer: usage, ids, texts. MG_ERROR: it is not what the format says. */
 mg_status mg_answer_decode(mg_attempt *a, mg_error *error);
+/* Whether any policy wants to see the answer. */
+bool mg_reply_asked(const mg_request *r);
 /* Number of choices whose text a reply policy may see; text of choice i. */
-size_t mg_answer_choices(mg_attempt *a);
-mg_str mg_answer_text(mg_attempt *a, size_t i);
+size_t mg_answer_choices(const mg_attempt *a);
+mg_str mg_answer_text(const mg_attempt *a, size_t i);
 void mg_answer_replace_text(mg_attempt *a, size_t i, mg_str text);
 /* Sends the first n bytes of what is held for the client. */
 void mg_answer_release(mg_attempt *a, size_t n);

@@ -427,9 +427,7 @@ static next step_window(mg_request *r) {
 
 static next step_reply(mg_request *r) {
     mg_attempt *a = r->attempt;
-    const mg_policy_runner *p = &r->worker->policy;
-    bool asked = r->policies && p->has(p->ctx, r->policies, r->org->id, MG_PHASE_REPLY);
-    size_t choices = !asked ? 0 : r->stream ? 1 : mg_answer_choices(a);
+    size_t choices = !mg_reply_asked(r) ? 0 : r->stream ? 1 : mg_answer_choices(a);
     while (r->reply_choice < choices) {
         if (!r->phase_begun) {
             r->text = r->stream ? mg_buf_view(&a->window) : mg_answer_text(a, r->reply_choice);
