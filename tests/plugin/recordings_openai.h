@@ -273,16 +273,18 @@ static inline bool exchange_route(exchange *x) {
 }
 
 static inline void exchange_totals_print(const exchange_totals *t) {
-    print_message("requests unchanged   %5d\nchat                 %5d\nchat streams         %5d\nresponses            %5d\n"
-                  "responses streams    %5d\nembeddings           %5d\nmoderations          %5d\nfailures             %5d\n"
-                  "errors in 200        %5d\nother routes         %5d\n",
-                  t->requests, t->chats, t->chat_streams, t->responses, t->response_streams, t->embeddings,
-                  t->moderations, t->failures, t->errors, t->others);
-    print_message("frames               %5d\nusages               %5d\ncalls                %5d\nanswers with reasoning %3d\n"
-                  "signatures           %5d\ncitations            %5d\nother items          %5d\nvectors              %5d\n"
-                  "answers with logprobs %4d\n",
-                  t->frames, t->usages, t->calls, t->reasonings, t->signatures, t->citations, t->other_items, t->vectors,
-                  t->logprobs);
+    print_message(
+        "requests unchanged   %5d\nchat                 %5d\nchat streams         %5d\nresponses            %5d\n"
+        "responses streams    %5d\nembeddings           %5d\nmoderations          %5d\nfailures             %5d\n"
+        "errors in 200        %5d\nother routes         %5d\n",
+        t->requests, t->chats, t->chat_streams, t->responses, t->response_streams, t->embeddings, t->moderations,
+        t->failures, t->errors, t->others);
+    print_message(
+        "frames               %5d\nusages               %5d\ncalls                %5d\nanswers with reasoning %3d\n"
+        "signatures           %5d\ncitations            %5d\nother items          %5d\nvectors              %5d\n"
+        "answers with logprobs %4d\n",
+        t->frames, t->usages, t->calls, t->reasonings, t->signatures, t->citations, t->other_items, t->vectors,
+        t->logprobs);
 }
 
 #endif

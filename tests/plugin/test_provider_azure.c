@@ -9,18 +9,19 @@ static const setting *chosen;
 static void set(mg_setting_values *v) {
     mg_error error;
     for (const setting *s = chosen; s && s->key; s++) {
-        mg_status status = s->name ? mg_setting_add(v, mg_str_of(s->key), mg_str_of(s->name), mg_str_of(s->value), &error)
-                                   : mg_setting_set(v, mg_str_of(s->key), mg_str_of(s->value), &error);
+        mg_status status = s->name
+                               ? mg_setting_add(v, mg_str_of(s->key), mg_str_of(s->name), mg_str_of(s->value), &error)
+                               : mg_setting_set(v, mg_str_of(s->key), mg_str_of(s->value), &error);
         if (status != MG_OK) fail_msg("%s", error.text);
     }
 }
 
 #define RESOURCE "https://res.openai.azure.com"
-#define OPEN(p, ...)                                                                                                     \
-    do {                                                                                                                 \
-        static const setting list[] = {__VA_ARGS__, {NULL, NULL, NULL}};                                                 \
-        chosen = list;                                                                                                   \
-        provider_open(p, "azure", set);                                                                                  \
+#define OPEN(p, ...)                                                                                                   \
+    do {                                                                                                               \
+        static const setting list[] = {__VA_ARGS__, {NULL, NULL, NULL}};                                               \
+        chosen = list;                                                                                                 \
+        provider_open(p, "azure", set);                                                                                \
     } while (0)
 
 static provider plain;
@@ -241,8 +242,8 @@ static void uses_tokens(void **state) {
     assert_int_equal(read_token(&p, 200, "{\"access_token\":\"ey\",\"expires_in\":3599}", &token, &lifetime, &error),
                      MG_OK);
     assert_true(mg_str_is(token, "ey") && lifetime == 3599);
-    assert_int_equal(read_token(&p, 200, "{\"access_token\":\"ey\",\"expires_in\":\"86399\"}", &token, &lifetime, &error),
-                     MG_OK);
+    assert_int_equal(
+        read_token(&p, 200, "{\"access_token\":\"ey\",\"expires_in\":\"86399\"}", &token, &lifetime, &error), MG_OK);
     assert_int_equal(lifetime, 86399);
     assert_int_equal(read_token(&p, 200, "{\"access_token\":\"ey\"}", &token, &lifetime, &error), MG_OK);
     assert_int_equal(lifetime, 300);
@@ -277,13 +278,15 @@ static void classifies_failures(void **state) {
         {401, "{\"error\":{\"code\":\"401\",\"message\":\"Access denied\"}}", MG_FAIL_AUTH, -1},
         {401, "{\"error\":{\"code\":\"PermissionDenied\",\"message\":\"The principal lacks the data action\"}}",
          MG_FAIL_AUTH, -1},
-        {429, "{\"error\":{\"code\":\"429\",\"message\":\"Requests have exceeded call rate limit. Please retry after 21 "
-              "seconds.\"}}",
+        {429,
+         "{\"error\":{\"code\":\"429\",\"message\":\"Requests have exceeded call rate limit. Please retry after 21 "
+         "seconds.\"}}",
          MG_FAIL_RATE, 21000},
         {429, "{\"error\":{\"code\":\"RateLimitReached\",\"message\":\"Rate limit of 1 per 86400s exceeded.\"}}",
          MG_FAIL_RATE, -1},
-        {400, "{\"error\":{\"code\":\"content_filter\",\"status\":400,\"innererror\":{\"code\":"
-              "\"ResponsibleAIPolicyViolation\",\"content_filter_result\":{}}}}",
+        {400,
+         "{\"error\":{\"code\":\"content_filter\",\"status\":400,\"innererror\":{\"code\":"
+         "\"ResponsibleAIPolicyViolation\",\"content_filter_result\":{}}}}",
          MG_FAIL_CONTENT, -1},
         {400, "{\"error\":{\"code\":null,\"innererror\":{\"code\":\"ResponsibleAIPolicyViolation\"}}}", MG_FAIL_CONTENT,
          -1},
@@ -308,17 +311,19 @@ static void classifies_failures(void **state) {
 
 static void decodes_answers(void **state) {
     (void)state;
-    provider_says(&plain, MG_OP_CHAT, true,
-                  "{\"choices\":[],\"created\":0,\"id\":\"\",\"model\":\"\",\"object\":\"\",\"prompt_filter_results\":[{"
-                  "\"prompt_index\":0,\"content_filter_results\":{}}]}",
-                  "");
+    provider_says(
+        &plain, MG_OP_CHAT, true,
+        "{\"choices\":[],\"created\":0,\"id\":\"\",\"model\":\"\",\"object\":\"\",\"prompt_filter_results\":[{"
+        "\"prompt_index\":0,\"content_filter_results\":{}}]}",
+        "");
     provider_says(&plain, MG_OP_CHAT, true,
                   "{\"id\":\"c\",\"model\":\"gpt-4o\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hi\"},"
                   "\"content_filter_results\":{\"hate\":{\"filtered\":false}},\"finish_reason\":null}]}",
                   "META name=gpt-4o c\nTEXT 0 hi\n");
     plain.format = MG_FORMAT_RESPONSES;
     provider_begin(&plain);
-    provider_says(&plain, MG_OP_CHAT, true, "{\"type\":\"response.output_text.delta\",\"delta\":\"hi\"}", "TEXT 0 hi\n");
+    provider_says(&plain, MG_OP_CHAT, true, "{\"type\":\"response.output_text.delta\",\"delta\":\"hi\"}",
+                  "TEXT 0 hi\n");
     plain.format = MG_FORMAT_OPENAI;
 }
 

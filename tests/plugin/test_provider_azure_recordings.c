@@ -9,8 +9,8 @@ static void set(mg_setting_values *v) {
     assert_int_equal(mg_setting_set(v, MG_STR("endpoint"), mg_str_of(endpoint), &error), MG_OK);
     assert_int_equal(mg_setting_set(v, MG_STR("api_version"), mg_str_of(version), &error), MG_OK);
     if (deployment[0] && model[0])
-        assert_int_equal(
-            mg_setting_add(v, MG_STR("deployments"), mg_str_of(model), mg_str_of(deployment), &error), MG_OK);
+        assert_int_equal(mg_setting_add(v, MG_STR("deployments"), mg_str_of(model), mg_str_of(deployment), &error),
+                         MG_OK);
 }
 
 static int setup(void **state) {

@@ -225,7 +225,8 @@ static void decodes_plain_answers(void **state) {
         "\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15,\"prompt_tokens_details\":"
         "{\"cached_tokens\":4,\"audio_tokens\":1},\"completion_tokens_details\":{\"reasoning_tokens\":3,"
         "\"audio_tokens\":2}},\"error\":null}",
-        "META name=gpt c1\nREASONING 0 hm\nTEXT 0 hi\nFINISH 0 name=stop stop\nREFUSAL 1 no\nFINISH 1 name=content_filter content_filter\n"
+        "META name=gpt c1\nREASONING 0 hm\nTEXT 0 hi\nFINISH 0 name=stop stop\nREFUSAL 1 no\nFINISH 1 "
+        "name=content_filter content_filter\n"
         "USAGE in=10 out=5 cached=4 write=0 reasoning=3 audio=1/2\n");
     provider_says(
         &plain, MG_OP_CHAT, false,
@@ -233,7 +234,8 @@ static void decodes_plain_answers(void **state) {
         "\"f\",\"arguments\":\"{\\\"x\\\":1}\"}},{\"id\":\"t2\",\"type\":\"custom\",\"custom\":{\"name\":\"g\","
         "\"input\":\"raw\"}},{\"function\":{\"name\":\"h\",\"arguments\":{\"y\": 2}}}]},"
         "\"finish_reason\":\"tool_calls\"}]}",
-        "TOOL 0 id=t1 name=f {\"x\":1}\nTOOL 1 id=t2 name=g raw\nTOOL 2 name=h {\"y\": 2}\nFINISH 0 name=tool_calls tool_calls\n");
+        "TOOL 0 id=t1 name=f {\"x\":1}\nTOOL 1 id=t2 name=g raw\nTOOL 2 name=h {\"y\": 2}\nFINISH 0 name=tool_calls "
+        "tool_calls\n");
     provider_says(
         &plain, MG_OP_CHAT, false,
         "{\"choices\":[{\"message\":{\"function_call\":{\"name\":\"f\",\"arguments\":\"{}\"}},\"finish_reason\":"

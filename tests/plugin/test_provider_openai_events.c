@@ -32,10 +32,11 @@ static void reports_refusals(void **state) {
 
 static void reports_logprobs(void **state) {
     (void)state;
-    provider_says(&plain, MG_OP_CHAT, true,
-                  "{\"choices\":[{\"index\":2,\"delta\":{\"content\":\"a\"},\"logprobs\":{\"content\":[ {\"token\":\"a\","
-                  "\"logprob\":-1.50,\"bytes\":[97],\"top_logprobs\":[]}],\"refusal\":null}}]}",
-                  "TEXT 2 a\nLOGPROBS 2 [ {\"token\":\"a\",\"logprob\":-1.50,\"bytes\":[97],\"top_logprobs\":[]}]\n");
+    provider_says(
+        &plain, MG_OP_CHAT, true,
+        "{\"choices\":[{\"index\":2,\"delta\":{\"content\":\"a\"},\"logprobs\":{\"content\":[ {\"token\":\"a\","
+        "\"logprob\":-1.50,\"bytes\":[97],\"top_logprobs\":[]}],\"refusal\":null}}]}",
+        "TEXT 2 a\nLOGPROBS 2 [ {\"token\":\"a\",\"logprob\":-1.50,\"bytes\":[97],\"top_logprobs\":[]}]\n");
     provider_says(&plain, MG_OP_CHAT, true, "{\"choices\":[{\"delta\":{},\"logprobs\":{\"content\":[]}}]}", "");
     provider_says(&plain, MG_OP_CHAT, true, "{\"choices\":[{\"delta\":{},\"logprobs\":{\"content\":null}}]}", "");
     provider_says(&plain, MG_OP_CHAT, true, "{\"choices\":[{\"delta\":{},\"logprobs\":null}]}", "");
@@ -73,10 +74,11 @@ static void reports_media(void **state) {
 static void reports_reasoning(void **state) {
     (void)state;
     message_says("\"content\":\"a\",\"reasoning\":\"r\"", "REASONING 0 r\nTEXT 0 a\n");
-    message_says("\"reasoning\":\"r\",\"reasoning_details\":[{\"type\":\"reasoning.text\",\"text\":\"r\",\"signature\":"
-                 "\"s\",\"format\":\"anthropic-claude-v1\"},{\"type\":\"reasoning.encrypted\",\"data\":\"d\",\"format\":"
-                 "\"anthropic-claude-v1\"}]",
-                 "REASONING 0 r\nSIGNATURE 0 name=anthropic s\nREDACTED 0 name=anthropic d\n");
+    message_says(
+        "\"reasoning\":\"r\",\"reasoning_details\":[{\"type\":\"reasoning.text\",\"text\":\"r\",\"signature\":"
+        "\"s\",\"format\":\"anthropic-claude-v1\"},{\"type\":\"reasoning.encrypted\",\"data\":\"d\",\"format\":"
+        "\"anthropic-claude-v1\"}]",
+        "REASONING 0 r\nSIGNATURE 0 name=anthropic s\nREDACTED 0 name=anthropic d\n");
     message_says("\"reasoning\":null,\"reasoning_details\":[{\"type\":\"reasoning.summary\",\"summary\":\"s\"},"
                  "{\"type\":\"reasoning.encrypted\",\"data\":\"d\",\"format\":\"openai-responses-v1\"}]",
                  "REASONING 0 s\nREASONING 0\nSIGNATURE 0 name=openai d\n");
@@ -112,9 +114,10 @@ static void reports_vectors(void **state) {
                   "{\"object\":\"list\",\"data\":[{\"index\":1,\"embedding\":[0.10, -2e-3]},{\"index\":0,\"embedding\":"
                   "\"zczMPQ==\"}],\"usage\":{\"prompt_tokens\":3,\"total_tokens\":3}}",
                   "EMBEDDING 1 [0.10, -2e-3]\nEMBEDDING 0 zczMPQ==\n" USAGE);
-    provider_says(&plain, MG_OP_EMBEDDINGS, false,
-                  "{\"data\":[{\"embedding\":[1]},{\"embedding\":[2]},{\"embedding\":7}],\"usage\":{\"total_tokens\":3}}",
-                  "EMBEDDING 0 [1]\nEMBEDDING 1 [2]\n" USAGE);
+    provider_says(
+        &plain, MG_OP_EMBEDDINGS, false,
+        "{\"data\":[{\"embedding\":[1]},{\"embedding\":[2]},{\"embedding\":7}],\"usage\":{\"total_tokens\":3}}",
+        "EMBEDDING 0 [1]\nEMBEDDING 1 [2]\n" USAGE);
 }
 
 /* A large vector is neither copied nor searched: the event points into the frame. */
@@ -157,22 +160,18 @@ static void reports_the_rest(void **state) {
     provider_says(&plain, MG_OP_MODERATIONS, false,
                   "{\"id\":\"modr\",\"model\":\"o\",\"results\":[],\"usage\":{\"prompt_tokens\":1}}",
                   "META name=o modr\n");
-    provider_says(&plain, MG_OP_COUNT_TOKENS, false, "{\"object\":\"response.input_tokens\",\"input_tokens\":3}", USAGE);
+    provider_says(&plain, MG_OP_COUNT_TOKENS, false, "{\"object\":\"response.input_tokens\",\"input_tokens\":3}",
+                  USAGE);
     provider_says(&plain, MG_OP_COUNT_TOKENS, false, "{\"count\":3,\"max_model_len\":8}", USAGE);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reports_refusals),
-        cmocka_unit_test(reports_logprobs),
-        cmocka_unit_test(reports_citations),
-        cmocka_unit_test(reports_media),
-        cmocka_unit_test(reports_reasoning),
-        cmocka_unit_test(reports_the_choice_of_calls),
-        cmocka_unit_test(reports_vectors),
-        cmocka_unit_test(borrows_vectors),
-        cmocka_unit_test(reports_what_azure_adds),
-        cmocka_unit_test(reports_the_rest),
+        cmocka_unit_test(reports_refusals),        cmocka_unit_test(reports_logprobs),
+        cmocka_unit_test(reports_citations),       cmocka_unit_test(reports_media),
+        cmocka_unit_test(reports_reasoning),       cmocka_unit_test(reports_the_choice_of_calls),
+        cmocka_unit_test(reports_vectors),         cmocka_unit_test(borrows_vectors),
+        cmocka_unit_test(reports_what_azure_adds), cmocka_unit_test(reports_the_rest),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -36,8 +36,9 @@ static void encodes(bool stream, const char *body, const char *expected) {
 
 static void changes_model_and_stream_only(void **state) {
     (void)state;
-    const char *body = " {\"model\": \"m\", \"stream\": true,\"thinking\":1,\"top_k\":2,\"input\":[{\"cache_control\":{},"
-                       "\"thinking_blocks\":[]}], \"x\":1.50 }";
+    const char *body =
+        " {\"model\": \"m\", \"stream\": true,\"thinking\":1,\"top_k\":2,\"input\":[{\"cache_control\":{},"
+        "\"thinking_blocks\":[]}], \"x\":1.50 }";
     encodes(true, body, body);
     encodes(false, "{\"model\":\"public\",\"input\":\"a\"}", "{\"model\":\"m\",\"input\":\"a\"}");
     encodes(true, "{\"input\":\"a\",\"stream\":false}", "{\"input\":\"a\",\"stream\":true,\"model\":\"m\"}");
@@ -94,8 +95,8 @@ static void speaks_where_it_is_said(void **state) {
 
 /* ---- whole answers --------------------------------------------------------------------------------------------------- */
 
-#define USAGE                                                                                                            \
-    "\"usage\":{\"input_tokens\":10,\"input_tokens_details\":{\"cached_tokens\":4,\"cache_write_tokens\":2},"            \
+#define USAGE                                                                                                          \
+    "\"usage\":{\"input_tokens\":10,\"input_tokens_details\":{\"cached_tokens\":4,\"cache_write_tokens\":2},"          \
     "\"output_tokens\":7,\"output_tokens_details\":{\"reasoning_tokens\":3},\"total_tokens\":17}"
 #define USED "USAGE in=10 out=7 cached=4 write=2 reasoning=3 audio=0/0\n"
 
@@ -112,18 +113,19 @@ static void answer_says(const char *members, const char *lines) {
 
 static void decodes_messages(void **state) {
     (void)state;
-    answer_says(OUTPUT("{\"type\":\"message\",\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":"
-                       "\"a\",\"annotations\":[{\"type\":\"url_citation\",\"url\":\"u\",\"title\":\"t\"}],\"logprobs\":[]},"
-                       "{\"type\":\"output_text\",\"text\":\"b\",\"annotations\":[{\"type\":\"file_citation\",\"file_id\":"
-                       "\"f\"}],\"logprobs\":[{\"token\":\"b\"}]}]},{\"type\":\"message\",\"content\":[{\"type\":"
-                       "\"refusal\",\"refusal\":\"no\"}]}") "," USAGE,
-                "TEXT 0 a\n"
-                "CITATION 0 {\"type\":\"url_citation\",\"url_citation\":{\"type\":\"url_citation\",\"url\":\"u\","
-                "\"title\":\"t\"}}\n"
-                "TEXT 0 b\nLOGPROBS 0 [{\"token\":\"b\"}]\n"
-                "CITATION 0 {\"type\":\"vendor_citation\",\"vendor\":\"openai\",\"citation\":{\"type\":"
-                "\"file_citation\",\"file_id\":\"f\"}}\n"
-                "REFUSAL 0 no\n" USED "FINISH 0 name=completed stop\n");
+    answer_says(
+        OUTPUT("{\"type\":\"message\",\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":"
+               "\"a\",\"annotations\":[{\"type\":\"url_citation\",\"url\":\"u\",\"title\":\"t\"}],\"logprobs\":[]},"
+               "{\"type\":\"output_text\",\"text\":\"b\",\"annotations\":[{\"type\":\"file_citation\",\"file_id\":"
+               "\"f\"}],\"logprobs\":[{\"token\":\"b\"}]}]},{\"type\":\"message\",\"content\":[{\"type\":"
+               "\"refusal\",\"refusal\":\"no\"}]}") "," USAGE,
+        "TEXT 0 a\n"
+        "CITATION 0 {\"type\":\"url_citation\",\"url_citation\":{\"type\":\"url_citation\",\"url\":\"u\","
+        "\"title\":\"t\"}}\n"
+        "TEXT 0 b\nLOGPROBS 0 [{\"token\":\"b\"}]\n"
+        "CITATION 0 {\"type\":\"vendor_citation\",\"vendor\":\"openai\",\"citation\":{\"type\":"
+        "\"file_citation\",\"file_id\":\"f\"}}\n"
+        "REFUSAL 0 no\n" USED "FINISH 0 name=completed stop\n");
 }
 
 static void decodes_reasoning(void **state) {
@@ -138,15 +140,16 @@ static void decodes_reasoning(void **state) {
 
 static void decodes_calls_and_other_items(void **state) {
     (void)state;
-    answer_says(OUTPUT("{\"type\":\"function_call\",\"id\":\"fc\",\"call_id\":\"c1\",\"name\":\"f\",\"arguments\":\"{}\"},"
-                       "{\"type\":\"web_search_call\",\"id\":\"w\"},"
-                       "{\"type\":\"custom_tool_call\",\"call_id\":\"c2\",\"name\":\"g\",\"input\":\"raw\"},"
-                       "{\"type\":\"image_generation_call\",\"result\":\"iVBO\",\"output_format\":\"webp\"},"
-                       "{\"type\":\"image_generation_call\",\"result\":null}"),
-                "TOOL 0 id=c1 name=f {}\nOTHER 0 name=openai {\"type\":\"web_search_call\",\"id\":\"w\"}\n"
-                "TOOL 1 id=c2 name=g raw\nMEDIA 0 name=image/webp iVBO\n"
-                "OTHER 0 name=openai {\"type\":\"image_generation_call\",\"result\":null}\n"
-                "FINISH 0 name=completed tool_calls\n");
+    answer_says(
+        OUTPUT("{\"type\":\"function_call\",\"id\":\"fc\",\"call_id\":\"c1\",\"name\":\"f\",\"arguments\":\"{}\"},"
+               "{\"type\":\"web_search_call\",\"id\":\"w\"},"
+               "{\"type\":\"custom_tool_call\",\"call_id\":\"c2\",\"name\":\"g\",\"input\":\"raw\"},"
+               "{\"type\":\"image_generation_call\",\"result\":\"iVBO\",\"output_format\":\"webp\"},"
+               "{\"type\":\"image_generation_call\",\"result\":null}"),
+        "TOOL 0 id=c1 name=f {}\nOTHER 0 name=openai {\"type\":\"web_search_call\",\"id\":\"w\"}\n"
+        "TOOL 1 id=c2 name=g raw\nMEDIA 0 name=image/webp iVBO\n"
+        "OTHER 0 name=openai {\"type\":\"image_generation_call\",\"result\":null}\n"
+        "FINISH 0 name=completed tool_calls\n");
 }
 
 static void decodes_ends(void **state) {
@@ -157,10 +160,10 @@ static void decodes_ends(void **state) {
                 "FINISH 0 name=content_filter content_filter\n");
     answer_says("\"status\":\"queued\",\"output\":[]", "");
     answer_says("\"status\":\"cancelled\",\"output\":[]", "ERROR name=cancelled the provider broke the answer off\n");
-    provider_says(&plain, MG_OP_CHAT, false,
-                  "{\"id\":\"r\",\"status\":\"failed\",\"error\":{\"code\":\"server_error\",\"message\":\"oops\"}," USAGE
-                  "}",
-                  "META r\n" USED "ERROR name=server_error oops\n");
+    provider_says(
+        &plain, MG_OP_CHAT, false,
+        "{\"id\":\"r\",\"status\":\"failed\",\"error\":{\"code\":\"server_error\",\"message\":\"oops\"}," USAGE "}",
+        "META r\n" USED "ERROR name=server_error oops\n");
 }
 
 /* More items than the state of a stream holds, more parts than it has bits for. */
@@ -176,8 +179,8 @@ static void decodes_long_answers(void **state) {
         mg_buf_printf(&text, "]}");
     }
     mg_buf_printf(&text, "]}");
-    assert_int_equal(
-        provider_decode(&plain, MG_OP_CHAT, false, "", mg_buf_view(&text), on_event, &lines, &error), MG_OK);
+    assert_int_equal(provider_decode(&plain, MG_OP_CHAT, false, "", mg_buf_view(&text), on_event, &lines, &error),
+                     MG_OK);
     size_t n = 0;
     for (size_t i = 0; i < lines.n; i++) n += lines.p[i] == '\n';
     assert_int_equal(n, 4001);
@@ -203,8 +206,8 @@ static void stream_says(const char *const *frames, const char *lines) {
 }
 
 #define AT(item) "\"output_index\":" #item
-#define ITEM_MESSAGE                                                                                                     \
-    "{\"type\":\"message\",\"content\":[{\"type\":\"output_text\",\"text\":\"Hello\",\"annotations\":[{\"type\":"        \
+#define ITEM_MESSAGE                                                                                                   \
+    "{\"type\":\"message\",\"content\":[{\"type\":\"output_text\",\"text\":\"Hello\",\"annotations\":[{\"type\":"      \
     "\"url_citation\",\"url\":\"u\"},{\"type\":\"url_citation\",\"url\":\"v\"}],\"logprobs\":[{\"token\":\"x\"}]}]}"
 #define ITEM_CALL "{\"type\":\"function_call\",\"call_id\":\"c1\",\"name\":\"f\",\"arguments\":\"{\\\"a\\\":1}\"}"
 #define ITEM_REASONING "{\"type\":\"reasoning\",\"summary\":[{\"text\":\"mull\"}],\"encrypted_content\":\"e\"}"
@@ -214,7 +217,8 @@ static void says_everything_once(void **state) {
     static const char *const frames[] = {
         "{\"type\":\"response.created\",\"response\":{\"id\":\"r1\",\"model\":\"gpt\",\"status\":\"in_progress\"}}",
         "{\"type\":\"response.in_progress\",\"response\":{\"id\":\"r1\",\"model\":\"gpt\"}}",
-        "{\"type\":\"response.output_item.added\"," AT(0) ",\"item\":{\"type\":\"reasoning\",\"encrypted_content\":\"half\"}}",
+        "{\"type\":\"response.output_item.added\"," AT(
+            0) ",\"item\":{\"type\":\"reasoning\",\"encrypted_content\":\"half\"}}",
         "{\"type\":\"response.reasoning_summary_text.delta\"," AT(0) ",\"summary_index\":0,\"delta\":\"mu\"}",
         "{\"type\":\"response.reasoning_summary_text.delta\"," AT(0) ",\"summary_index\":0,\"delta\":\"ll\"}",
         "{\"type\":\"response.reasoning_summary_text.done\"," AT(0) ",\"summary_index\":0,\"text\":\"mull\"}",
@@ -224,11 +228,11 @@ static void says_everything_once(void **state) {
         "{\"type\":\"response.output_text.delta\"," AT(1) ",\"content_index\":0,\"delta\":\"Hel\",\"logprobs\":[]}",
         "{\"type\":\"response.output_text.delta\"," AT(1) ",\"content_index\":0,\"delta\":\"lo\",\"logprobs\":[{}]}",
         "{\"type\":\"response.output_text.annotation.added\"," AT(1) ",\"annotation\":{\"type\":\"url_citation\","
-        "\"url\":\"u\"}}",
+                                                                     "\"url\":\"u\"}}",
         "{\"type\":\"response.output_text.done\"," AT(1) ",\"content_index\":0,\"text\":\"Hello\"}",
         "{\"type\":\"response.output_item.done\"," AT(1) ",\"item\":" ITEM_MESSAGE "}",
         "{\"type\":\"response.output_item.added\"," AT(2) ",\"item\":{\"type\":\"function_call\",\"call_id\":\"c1\","
-        "\"name\":\"f\",\"arguments\":\"\"}}",
+                                                          "\"name\":\"f\",\"arguments\":\"\"}}",
         "{\"type\":\"response.function_call_arguments.delta\"," AT(2) ",\"delta\":\"{\\\"a\\\"\"}",
         "{\"type\":\"response.function_call_arguments.delta\"," AT(2) ",\"delta\":\":1}\"}",
         "{\"type\":\"response.function_call_arguments.done\"," AT(2) ",\"arguments\":\"{\\\"a\\\":1}\"}",
@@ -266,9 +270,9 @@ static void says_the_other_events(void **state) {
         "{\"type\":\"response.reasoning_text.delta\"," AT(0) ",\"content_index\":0,\"delta\":\"r\"}",
         "{\"type\":\"response.refusal.delta\"," AT(1) ",\"content_index\":0,\"delta\":\"no\"}",
         "{\"type\":\"response.output_item.done\"," AT(1) ",\"item\":{\"type\":\"message\",\"content\":[{\"refusal\":"
-        "\"no\"}]}}",
+                                                         "\"no\"}]}}",
         "{\"type\":\"response.output_item.added\"," AT(2) ",\"item\":{\"type\":\"custom_tool_call\",\"call_id\":\"c\","
-        "\"name\":\"g\",\"input\":\"\"}}",
+                                                          "\"name\":\"g\",\"input\":\"\"}}",
         "{\"type\":\"response.custom_tool_call_input.delta\"," AT(2) ",\"delta\":\"raw\"}",
         "{\"type\":\"response.output_item.done\"," AT(3) ",\"item\":{\"type\":\"mcp_call\"}}",
         "{\"type\":\"response.audio.delta\",\"delta\":\"AAAA\"}",
@@ -291,7 +295,8 @@ static void says_errors(void **state) {
         {"{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"oops\"}}", NULL,
          "ERROR name=invalid_request_error oops\n"},
         {"{\"error\":{\"type\":\"t\",\"message\":\"proxy\"}}", NULL, "ERROR name=t proxy\n"},
-        {"{\"type\":\"response.failed\",\"response\":{\"status\":\"failed\",\"error\":{\"code\":\"rate_limit_exceeded\","
+        {"{\"type\":\"response.failed\",\"response\":{\"status\":\"failed\",\"error\":{\"code\":\"rate_limit_"
+         "exceeded\","
          "\"message\":\"slow\"}," USAGE "}}",
          NULL, USED "ERROR name=rate_limit_exceeded slow\n"},
         {"{\"type\":\"response.failed\"}", NULL, "ERROR the provider reported an error without a message\n"},
@@ -308,7 +313,8 @@ static void keeps_up_with_long_streams(void **state) {
     provider_begin(&plain);
     mg_buf_printf(&end, "{\"type\":\"response.completed\",\"response\":{\"status\":\"completed\",\"output\":[");
     for (int i = 0; i < 100; i++) {
-        snprintf(frame, sizeof frame, "{\"type\":\"response.output_text.delta\",\"output_index\":%d,\"delta\":\"t\"}", i);
+        snprintf(frame, sizeof frame, "{\"type\":\"response.output_text.delta\",\"output_index\":%d,\"delta\":\"t\"}",
+                 i);
         provider_decode(&plain, MG_OP_CHAT, true, "", mg_str_of(frame), on_event, &lines, &error);
         mg_buf_printf(&end, "%s{\"type\":\"message\",\"content\":[{\"text\":\"t\"}]}", i ? "," : "");
     }

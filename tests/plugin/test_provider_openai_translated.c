@@ -51,18 +51,19 @@ static void refuses(const char *body, const char *says) {
 }
 
 #define BODY(messages) "{\"model\":\"m\",\"messages\":[" messages "]}"
-#define CALLS "\"tool_calls\":[{\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]"
+#define CALLS                                                                                                          \
+    "\"tool_calls\":[{\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]"
 
 /* ---- messages ------------------------------------------------------------------------------------------------------ */
 
 static void leaves_what_openai_knows(void **state) {
     (void)state;
-    const char *body =
-        BODY("{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":"
-             "\"a\"},{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,AA==\"}},{\"type\":\"file\","
-             "\"file\":{\"filename\":\"a.pdf\",\"file_data\":\"data:application/pdf;base64,AA==\"}}]},"
-             "{\"role\":\"assistant\",\"content\":null," CALLS "},{\"role\":\"tool\",\"tool_call_id\":\"c1\","
-             "\"content\":[{\"type\":\"text\",\"text\":\"r\"}]}");
+    const char *body = BODY(
+        "{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":"
+        "\"a\"},{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,AA==\"}},{\"type\":\"file\","
+        "\"file\":{\"filename\":\"a.pdf\",\"file_data\":\"data:application/pdf;base64,AA==\"}}]},"
+        "{\"role\":\"assistant\",\"content\":null," CALLS "},{\"role\":\"tool\",\"tool_call_id\":\"c1\","
+        "\"content\":[{\"type\":\"text\",\"text\":\"r\"}]}");
     encodes(&plain, true, "m", body, body, "");
 }
 
@@ -87,7 +88,8 @@ static void leaves_thinking_out(void **state) {
     encodes(&plain, true, "m", BODY("{\"role\":\"assistant\",\"content\":[" THINKING "]," CALLS "}"),
             BODY("{\"role\":\"assistant\",\"content\":null," CALLS "}"), "messages[0].content[0]\n");
     /* An empty list is the client's. */
-    encodes(&plain, true, "m", BODY("{\"role\":\"user\",\"content\":[]}"), BODY("{\"role\":\"user\",\"content\":[]}"), "");
+    encodes(&plain, true, "m", BODY("{\"role\":\"user\",\"content\":[]}"), BODY("{\"role\":\"user\",\"content\":[]}"),
+            "");
 }
 
 static void leaves_hints_out(void **state) {
@@ -122,28 +124,31 @@ static void leaves_hints_out(void **state) {
 
 static void moves_what_is_no_text_behind_the_results(void **state) {
     (void)state;
-    encodes(&plain, true, "m",
-            BODY("{\"role\":\"tool\",\"tool_call_id\":\"c1\",\"content\":[" TEXT "," IMAGE_MARKED "]},"
-                 "{\"role\":\"tool\",\"tool_call_id\":\"c2\",\"content\":\"x\"},"
-                 "{\"role\":\"tool\",\"tool_call_id\":\"c\\\"3\",\"content\":[" IMAGE "," IMAGE "]},"
-                 "{\"role\":\"user\",\"content\":\"go on\"}"),
-            BODY("{\"role\":\"tool\",\"tool_call_id\":\"c1\",\"content\":[" TEXT "]},"
-                 "{\"role\":\"tool\",\"tool_call_id\":\"c2\",\"content\":\"x\"},"
-                 "{\"role\":\"tool\",\"tool_call_id\":\"c\\\"3\",\"content\":\"The result follows in the next message of "
-                 "the user.\"},"
-                 "{\"role\":\"user\",\"content\":[" RESULT("c1") "," IMAGE "," RESULT("c\\\"3") "," IMAGE "," IMAGE "]},"
-                 "{\"role\":\"user\",\"content\":\"go on\"}"),
-            "");
+    encodes(
+        &plain, true, "m",
+        BODY("{\"role\":\"tool\",\"tool_call_id\":\"c1\",\"content\":[" TEXT "," IMAGE_MARKED "]},"
+             "{\"role\":\"tool\",\"tool_call_id\":\"c2\",\"content\":\"x\"},"
+             "{\"role\":\"tool\",\"tool_call_id\":\"c\\\"3\",\"content\":[" IMAGE "," IMAGE "]},"
+             "{\"role\":\"user\",\"content\":\"go on\"}"),
+        BODY("{\"role\":\"tool\",\"tool_call_id\":\"c1\",\"content\":[" TEXT "]},"
+             "{\"role\":\"tool\",\"tool_call_id\":\"c2\",\"content\":\"x\"},"
+             "{\"role\":\"tool\",\"tool_call_id\":\"c\\\"3\",\"content\":\"The result follows in the next message of "
+             "the user.\"},"
+             "{\"role\":\"user\",\"content\":[" RESULT("c1") "," IMAGE "," RESULT(
+                 "c\\\"3") "," IMAGE "," IMAGE "]},"
+                           "{\"role\":\"user\",\"content\":\"go on\"}"),
+        "");
     /* The last message, and two runs. */
     encodes(&plain, true, "m",
             BODY("{\"role\":\"tool\",\"tool_call_id\":\"a\",\"content\":[" IMAGE "," TEXT "]},"
                  "{\"role\":\"assistant\",\"content\":\"b\"},"
                  "{\"role\":\"tool\",\"tool_call_id\":\"c\",\"content\":[" IMAGE "," TEXT "]}"),
             BODY("{\"role\":\"tool\",\"tool_call_id\":\"a\",\"content\":[" TEXT "]},"
-                 "{\"role\":\"user\",\"content\":[" RESULT("a") "," IMAGE "]},"
-                 "{\"role\":\"assistant\",\"content\":\"b\"},"
-                 "{\"role\":\"tool\",\"tool_call_id\":\"c\",\"content\":[" TEXT "]},"
-                 "{\"role\":\"user\",\"content\":[" RESULT("c") "," IMAGE "]}"),
+                 "{\"role\":\"user\",\"content\":[" RESULT(
+                     "a") "," IMAGE "]},"
+                          "{\"role\":\"assistant\",\"content\":\"b\"},"
+                          "{\"role\":\"tool\",\"tool_call_id\":\"c\",\"content\":[" TEXT "]},"
+                          "{\"role\":\"user\",\"content\":[" RESULT("c") "," IMAGE "]}"),
             "");
 }
 
