@@ -24,13 +24,6 @@ static struct {
     size_t piece;
 } answer;
 
-static void answer_with(const char *head, mg_str body, size_t piece) {
-    answer.head = head;
-    answer.piece = piece;
-    mg_buf_clear(&answer.body);
-    mg_buf_str(&answer.body, body);
-}
-
 static void serve_length(peer *p) {
     while (hear(p)) {
         mg_buf out = {0};
@@ -38,7 +31,7 @@ static void serve_length(peer *p) {
         bool ok = say_bytes(p, out.p, out.n);
         for (size_t at = 0; ok && at < answer.body.n; at += answer.piece) {
             size_t left = answer.body.n - at;
-            if (answer.piece < 100 && at) usleep(200);
+            if (answer.piece < 100 && at) usleep(100);
             ok = say_bytes(p, answer.body.p + at, left < answer.piece ? left : answer.piece);
         }
         mg_buf_finish(&out);
@@ -70,6 +63,16 @@ static void serve_close(peer *p) {
     say_bytes(p, answer.body.p, answer.body.n);
 }
 
+/* With a server of its own: threads of the one before may still look at the last answer. */
+static void answer_with(fixture *f, void (*script)(peer *p), const char *head, mg_str body, size_t piece) {
+    server_stop(f->server);
+    answer.head = head;
+    answer.piece = piece;
+    mg_buf_clear(&answer.body);
+    mg_buf_str(&answer.body, body);
+    f->server = server_start(script);
+}
+
 static void assert_text(exchange *x, mg_str text) {
     assert_int_equal(x->body.n, text.n);
     if (text.n) assert_memory_equal(x->body.p, text.p, text.n);
@@ -83,9 +86,8 @@ static void test_decoded(void **state) {
     static void (*const scripts[])(peer *) = {serve_length, serve_chunks, serve_close};
     for (int i = 0; i < 3; i++) {
         for (size_t piece = 1; piece <= coded.n; piece += 20) {
-            answer_with("200 OK\r\nContent-Encoding: gzip\r\ncontent-type: application/json", mg_buf_view(&coded),
-                        piece);
-            f->server = server_start(scripts[i]);
+            answer_with(f, scripts[i], "200 OK\r\nContent-Encoding: gzip\r\ncontent-type: application/json",
+                        mg_buf_view(&coded), piece);
             for (int round = 0; round < 2; round++) {
                 exchange *x = get(f);
                 expect(x, MG_UPSTREAM_COMPLETE);
@@ -98,8 +100,6 @@ static void test_decoded(void **state) {
                 }
                 finish(x);
             }
-            server_stop(f->server);
-            f->server = NULL;
         }
     }
     mg_buf_finish(&coded);
@@ -107,13 +107,12 @@ static void test_decoded(void **state) {
 
 static void test_without_body(void **state) {
     fixture *f = *state;
-    answer_with("200 OK\r\ncontent-encoding: gzip", MG_STR(""), 1);
-    f->server = server_start(serve_length);
+    answer_with(f, serve_length, "200 OK\r\ncontent-encoding: gzip", MG_STR(""), 1);
     exchange *x = get(f);
     expect(x, MG_UPSTREAM_COMPLETE);
     assert_int_equal(x->received, 0);
     finish(x);
-    answer_with("200 OK\r\ncontent-encoding: identity", MG_STR("as it is"), 100);
+    answer_with(f, serve_length, "200 OK\r\ncontent-encoding: identity", MG_STR("as it is"), 100);
     x = get(f);
     expect(x, MG_UPSTREAM_COMPLETE);
     assert_body(x, "as it is");
@@ -125,9 +124,8 @@ static void test_refused(void **state) {
     static const char *const heads[] = {"200 OK\r\ncontent-encoding: br", "200 OK\r\ncontent-encoding: gzip, gzip",
                                         "200 OK\r\ncontent-encoding: gzip\r\ncontent-encoding: gzip",
                                         "500 Broken\r\ncontent-encoding: zstd"};
-    f->server = server_start(serve_length);
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
-        answer_with(heads[i], MG_STR("whatever"), 100);
+        answer_with(f, serve_length, heads[i], MG_STR("whatever"), 100);
         exchange *x = get(f);
         expect(x, MG_UPSTREAM_PROTOCOL);
         assert_int_equal(x->heads, 0);
@@ -140,15 +138,14 @@ static void test_damaged(void **state) {
     fixture *f = *state;
     mg_buf coded = {0};
     gzip_to(&coded, MG_STR("hello"));
-    f->server = server_start(serve_length);
     for (size_t n = 1; n < coded.n; n++) { /* HTTP says that it is whole, gzip that it is not */
-        answer_with("200 OK\r\ncontent-encoding: gzip", (mg_str){coded.p, n}, 100);
+        answer_with(f, serve_length, "200 OK\r\ncontent-encoding: gzip", (mg_str){coded.p, n}, 100);
         exchange *x = get(f);
         expect(x, MG_UPSTREAM_PROTOCOL);
         assert_string_equal(x->result.text, "the compressed answer is cut");
         finish(x);
     }
-    answer_with("200 OK\r\ncontent-encoding: gzip", MG_STR("{\"not\":\"gzip\"}"), 100);
+    answer_with(f, serve_length, "200 OK\r\ncontent-encoding: gzip", MG_STR("{\"not\":\"gzip\"}"), 100);
     exchange *x = get(f);
     expect(x, MG_UPSTREAM_PROTOCOL);
     assert_string_equal(x->result.text, "the compressed answer is damaged");
@@ -164,8 +161,7 @@ static void test_bomb(void **state) {
     zeros.n = 20 << 20;
     memset(zeros.p, 0, zeros.n);
     gzip_to(&coded, mg_buf_view(&zeros));
-    answer_with("200 OK\r\ncontent-encoding: gzip", mg_buf_view(&coded), 1 << 20);
-    f->server = server_start(serve_length);
+    answer_with(f, serve_length, "200 OK\r\ncontent-encoding: gzip", mg_buf_view(&coded), 1 << 20);
     exchange *x = get(f);
     expect(x, MG_UPSTREAM_TOO_LARGE);
     assert_true(x->received < 4 << 20);
@@ -186,8 +182,7 @@ static void test_max_body(void **state) {
     fixture *f = *state;
     mg_buf text = noise(100000), coded = {0};
     gzip_to(&coded, mg_buf_view(&text));
-    answer_with("200 OK\r\ncontent-encoding: gzip", mg_buf_view(&coded), 1 << 20);
-    f->server = server_start(serve_length);
+    answer_with(f, serve_length, "200 OK\r\ncontent-encoding: gzip", mg_buf_view(&coded), 1 << 20);
     for (size_t max = 99999; max <= 100000; max++) {
         exchange *x = get(f);
         x->request.max_body = max;
@@ -204,8 +199,7 @@ static void test_paused(void **state) {
     fixture *f = *state;
     mg_buf text = noise(300000), coded = {0};
     gzip_to(&coded, mg_buf_view(&text));
-    answer_with("200 OK\r\ncontent-encoding: gzip", mg_buf_view(&coded), 1 << 20);
-    f->server = server_start(serve_length);
+    answer_with(f, serve_length, "200 OK\r\ncontent-encoding: gzip", mg_buf_view(&coded), 1 << 20);
     for (int round = 0; round < 3; round++) {
         exchange *x = get(f);
         x->pause_in_data = true;
@@ -237,8 +231,7 @@ static void test_ended_while_paused(void **state) {
     fixture *f = *state;
     mg_buf text = noise(300000), coded = {0};
     gzip_to(&coded, mg_buf_view(&text));
-    answer_with("200 OK\r\ncontent-encoding: gzip", mg_buf_view(&coded), 1 << 20);
-    f->server = server_start(serve_length);
+    answer_with(f, serve_length, "200 OK\r\ncontent-encoding: gzip", mg_buf_view(&coded), 1 << 20);
     exchange *x = get(f);
     x->pause_in_data = true;
     begin(x);
@@ -282,8 +275,7 @@ static void test_broken_connection(void **state) {
     fixture *f = *state;
     mg_buf text = noise(100000), coded = {0};
     gzip_to(&coded, mg_buf_view(&text));
-    answer_with("", mg_buf_view(&coded), 1);
-    f->server = server_start(serve_half);
+    answer_with(f, serve_half, "", mg_buf_view(&coded), 1);
     exchange *x = get(f);
     expect(x, MG_UPSTREAM_RESET);
     assert_true(x->received > 1000);
