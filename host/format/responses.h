@@ -40,7 +40,7 @@ static inline const mg_json *mg_responses_first(const mg_json *list) {
     return mg_json_kind(list) == MG_JSON_ARRAY ? list->child : NULL;
 }
 
-/* ---- marks: what a vendor wants back, carried through the client in encrypted_content ------------------------------ */
+/* ---- marks: what a vendor wants back, carried through the client in encrypted_content ---------------------------- */
 
 /* "moongate:VENDOR:KIND:DATA"; OpenAI's own reasoning stays as OpenAI wrote it. */
 typedef enum mg_mark_kind {
@@ -58,7 +58,7 @@ void mg_responses_mark_write(const mg_mark *m, mg_buf *out); /* a JSON string */
 /* False: it begins like a mark of ours, but is none. */
 bool mg_responses_mark_read(mg_str text, mg_mark *out);
 
-/* ---- answers ------------------------------------------------------------------------------------------------------ */
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 typedef enum mg_response_status {
     MG_RESPONSE_IN_PROGRESS, /* without output and usage */

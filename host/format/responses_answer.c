@@ -1,5 +1,5 @@
-/* The response object and its items, written from blocks. What a block becomes, and under which id, follows from the reply
- * alone, so that a stream's last event and a plain answer are the same. */
+/* The response object and its items, written from blocks. What a block becomes, and under which id, follows from the
+ * reply alone, so that a stream's last event and a plain answer are the same. */
 #include "format/responses.h"
 
 #include <stdio.h>

@@ -1,9 +1,10 @@
 /* Requests for responses in the canonical form: their parameters and tools. The items are in responses_messages.c.
  *
- * Left out and reported: what asks OpenAI's servers for something that changes no answer's meaning (truncation, moderation,
- * context_management, max_tool_calls, stream_options, what `include` asks of OpenAI's own tools, …). Refused: what refers to
- * state that OpenAI keeps, and a choice of a tool that only OpenAI runs. Members that this format does not know go on as they
- * are: they are the canonical form's own (top_k, stop, …), unless something else here is written under that name. */
+ * Left out and reported: what asks OpenAI's servers for something that changes no answer's meaning (truncation,
+ * moderation, context_management, max_tool_calls, stream_options, what `include` asks of OpenAI's own tools, …).
+ * Refused: what refers to state that OpenAI keeps, and a choice of a tool that only OpenAI runs. Members that this
+ * format does not know go on as they are: they are the canonical form's own (top_k, stop, …), unless something else
+ * here is written under that name. */
 #include "format/responses.h"
 
 #include <stdarg.h>

@@ -35,7 +35,7 @@ void mg_responses_tree(const mg_json *v, mg_buf *o) {
     put(o, object ? "}" : "]");
 }
 
-/* ---- log probabilities --------------------------------------------------------------------------------------------- */
+/* ---- log probabilities ------------------------------------------------------------------------------------------- */
 
 /* Chat's bytes may be null, these may not. */
 static void write_token(const mg_json *t, mg_buf *o) {
@@ -68,7 +68,7 @@ void mg_responses_logprobs(const mg_reply *r, mg_str list, mg_buf *o) {
     put(o, "]");
 }
 
-/* ---- annotations --------------------------------------------------------------------------------------------------- */
+/* ---- annotations ------------------------------------------------------------------------------------------------- */
 
 static void put_text(mg_buf *o, const char *name, const mg_json *v) {
     mg_buf_printf(o, ",\"%s\":", name);
@@ -125,7 +125,7 @@ bool mg_responses_annotation(const mg_reply *r, mg_str json, mg_buf *o) {
     return true;
 }
 
-/* ---- the request's settings ---------------------------------------------------------------------------------------- */
+/* ---- the request's settings -------------------------------------------------------------------------------------- */
 
 /* What a tool was given to log in with stays out of answers. */
 static bool is_secret(mg_str key) { return mg_str_is(key, "authorization") || mg_str_is(key, "headers"); }

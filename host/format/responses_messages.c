@@ -1,8 +1,9 @@
-/* Items into messages: what the assistant said, thought and called up to the next item of somebody else is one message.
+/* Items into messages: what the assistant said, thought and called up to the next item of somebody else is one
+ * message.
  *
- * `id` and `status` of items are bookkeeping, and not reported as left out. What OpenAI's own tools did in earlier turns is a
- * trace whose result stands in the answers that followed: left out and reported. Items that wait for a result which the
- * canonical form can't hold (computer, shell, patches, approvals) are refused. */
+ * `id` and `status` of items are bookkeeping, and not reported as left out. What OpenAI's own tools did in earlier
+ * turns is a trace whose result stands in the answers that followed: left out and reported. Items that wait for a
+ * result which the canonical form can't hold (computer, shell, patches, approvals) are refused. */
 #include "format/responses.h"
 
 typedef enum last_kind { LAST_NONE, LAST_PART, LAST_CALL } last_kind;

@@ -1,7 +1,9 @@
-/* The stream of a response. Its last event holds the whole response, so the state collects a reply of its own; each event is
- * put into that first, and what it added there is what is written. The reply is freed with the stream's arena.
+/* The stream of a response. Its last event holds the whole response, so the state collects a reply of its own; each
+ * event is put into that first, and what it added there is what is written. The reply is freed with the stream's
+ * arena.
  *
- * Calls stay open until the end, so that pieces of several calls may come mixed; everything else is closed by what follows. */
+ * Calls stay open until the end, so that pieces of several calls may come mixed; everything else is closed by what
+ * follows. */
 #include "format/responses.h"
 
 enum { COLLECT_MAX = 16 << 20 }; /* bytes, where the host sets no limit */
@@ -317,7 +319,8 @@ void mg_responses_close(mg_stream *s) {
     response_frame(s, cut ? "response.incomplete" : "response.completed", MG_RESPONSE_ENDED, NULL);
 }
 
-/* As the API ends a stream that fails: the error, then the response with what there was. SDKs raise what stands in `error`. */
+/* As the API ends a stream that fails: the error, then the response with what there was. SDKs raise what stands in
+ * `error`. */
 void mg_responses_error_frames(mg_stream *s, const mg_fault *f) {
     mg_buf body = {0};
     state_of(s); /* a stream that somebody else began has been opened already */

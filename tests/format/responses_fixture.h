@@ -69,7 +69,7 @@ static inline const char *fixture_canonical(mg_str body, bool stream) {
     return text;
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------------------ */
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 static inline mg_event text_event(mg_event_type type, const char *text) {
     return (mg_event){.size = sizeof(mg_event), .type = type, .text = mg_str_of(text)};

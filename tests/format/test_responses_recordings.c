@@ -1,5 +1,5 @@
-/* Recorded requests for responses: each is well formed, and becomes canonical without losing a text, or is refused with a
- * sentence. */
+/* Recorded requests for responses: each is well formed, and becomes canonical without losing a text, or is refused
+ * with a sentence. */
 #include "responses_fixture.h"
 
 #define F mg_format_responses

@@ -1,5 +1,6 @@
-/* The first byte chooses. A request: what passes the check can be read, split, changed and translated, and every result is
- * JSON. An answer: events out of the bytes; each frame and the plain answer are JSON, and the last frame holds the latter. */
+/* The first byte chooses. A request: what passes the check can be read, split, changed and translated, and every
+ * result is JSON. An answer: events out of the bytes; each frame and the plain answer are JSON, and the last frame
+ * holds the latter. */
 #include "format/format.h"
 #include <stdlib.h>
 
