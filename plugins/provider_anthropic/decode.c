@@ -305,7 +305,7 @@ static void gather_add(const decoder *d, block *b, const mg_json *delta) {
     s->input_n += more.n;
 }
 
-static void block_end(const decoder *d, block *b) {
+static void stream_block_end(const decoder *d, block *b) {
     if (b->kind == BLOCK_GATHERED) gather_end(d);
     /* A call without arguments: its callers want an object all the same. */
     if (b->kind == BLOCK_TOOL && !b->said)
@@ -316,7 +316,7 @@ static void block_end(const decoder *d, block *b) {
 /* There is room to gather one block: another that waits ends before the next begins. */
 static void gathered_end(const decoder *d) {
     for (size_t i = 0; i < BLOCKS; i++)
-        if (d->state->blocks[i].kind == BLOCK_GATHERED) block_end(d, &d->state->blocks[i]);
+        if (d->state->blocks[i].kind == BLOCK_GATHERED) stream_block_end(d, &d->state->blocks[i]);
 }
 
 /* ---- streams: blocks ----------------------------------------------------------------------------------------------- */
@@ -329,7 +329,7 @@ static void tool_begin(const decoder *d, const mg_json *b, int64_t index) {
     tool_emit(d, b, open->tool, open->whole ? source(d, input) : STR(""));
 }
 
-static void block_begin(const decoder *d, const mg_json *b, int64_t index) {
+static void stream_block_begin(const decoder *d, const mg_json *b, int64_t index) {
     mg_str type = member_text(d, b, "type");
     gathered_end(d);
     if (str_is(type, "text")) {
@@ -366,7 +366,7 @@ static void input_add(const decoder *d, block *b, const mg_json *delta) {
     }
 }
 
-static void block_add(const decoder *d, block *b, const mg_json *delta) {
+static void stream_block_add(const decoder *d, block *b, const mg_json *delta) {
     mg_str type = member_text(d, delta, "type");
     if (str_is(type, "text_delta") && (!b || b->kind != BLOCK_OTHER)) {
         emit_text(d, MG_EVENT_TEXT, member_text(d, delta, "text"));
@@ -394,11 +394,11 @@ static void event_emit(const decoder *d, mg_str type) {
         meta_emit(d, member(d, root, "message"));
         usage_read(d, member(d, member(d, root, "message"), "usage"));
     } else if (str_is(type, "content_block_start")) {
-        block_begin(d, member(d, root, "content_block"), index);
+        stream_block_begin(d, member(d, root, "content_block"), index);
     } else if (str_is(type, "content_block_delta")) {
-        block_add(d, b, member(d, root, "delta"));
+        stream_block_add(d, b, member(d, root, "delta"));
     } else if (str_is(type, "content_block_stop")) {
-        if (b) block_end(d, b);
+        if (b) stream_block_end(d, b);
     } else if (str_is(type, "message_delta")) {
         gathered_end(d);
         finish_emit(d, member(d, root, "delta"));

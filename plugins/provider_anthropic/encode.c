@@ -1,4 +1,4 @@
-/* Requests: bodies in Anthropic's own format with the few changes that they need, and the canonical form translated. */
+/* Requests in the canonical form: the members other than messages and tools. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,7 +69,7 @@ void put_int(const anthropic_encoder *e, int64_t n) {
     put(e, text);
 }
 
-static bool is_dropped(const anthropic_encoder *e, mg_str name) {
+bool is_dropped(const anthropic_encoder *e, mg_str name) {
     for (size_t i = 0; i < e->quirks->n_drop; i++)
         if (str_eq(e->quirks->drop[i], name)) return true;
     return false;
@@ -314,85 +314,6 @@ static mg_status canonical_encode(anthropic_encoder *e) {
     if (!tools_put(e) || !messages_put(e, form.note)) return MG_ERROR;
     put(e, "}");
     drop_others(e, e->request->root, "", KNOWN);
-    return MG_OK;
-}
-
-/* ---- Anthropic's own form ------------------------------------------------------------------------------------------ */
-
-enum { MODEL_MAX = 512 }; /* bytes */
-
-static void splice(const anthropic_encoder *e, size_t start, size_t end, mg_str text) {
-    e->out->splice(e->out->ctx, start, end, text);
-}
-
-/* Text as a JSON string into out, which takes 6 bytes for each of text and 2 more. */
-static mg_str quoted(mg_str text, char *out) {
-    size_t n = 0;
-    out[n++] = '"';
-    for (size_t i = 0; i < text.n; i++) {
-        unsigned char c = (unsigned char)text.p[i];
-        if (c < 0x20) {
-            n += (size_t)snprintf(out + n, 7, "\\u%04x", c);
-        } else {
-            if (c == '"' || c == '\\') out[n++] = '\\';
-            out[n++] = (char)c;
-        }
-    }
-    out[n++] = '"';
-    return (mg_str){out, n};
-}
-
-/* Takes the members out that the settings drop, each run of them with the commas that belong to it; returns how many stay. */
-static size_t native_drop(const anthropic_encoder *e) {
-    size_t kept = 0, start, end, run_start = 0, last_end = 0;
-    bool in_run = false;
-    for (const mg_json *m = e->h->json_child(e->request->root); m; m = e->h->json_next(m)) {
-        if (!e->h->json_member_span(m, &start, &end)) continue;
-        if (is_dropped(e, e->h->json_key(m))) {
-            drop(e, "%.*s", (int)(e->h->json_key(m).n > 200 ? 200 : e->h->json_key(m).n), e->h->json_key(m).p);
-            if (!in_run) run_start = kept ? last_end : start; /* the comma before it goes, if a member stands there */
-            in_run = true;
-        } else {
-            if (in_run) splice(e, run_start, kept ? last_end : start, STR(""));
-            in_run = false;
-            kept++;
-        }
-        last_end = end;
-    }
-    if (in_run) splice(e, run_start, last_end, STR(""));
-    return kept;
-}
-
-typedef struct addition {
-    char text[6 * MODEL_MAX + 64];
-    size_t n, members;
-} addition;
-
-/* Sets a member to a JSON text: in its place, or behind the others. */
-static void native_set(const anthropic_encoder *e, addition *a, const char *key, mg_str json) {
-    size_t start, end;
-    const mg_json *have = top(e, key);
-    if (is_dropped(e, str_of(key))) return;
-    if (have && e->h->json_span(have, &start, &end))
-        splice(e, start, end, json);
-    else
-        a->n += (size_t)snprintf(a->text + a->n, sizeof a->text - a->n, "%s\"%s\":%.*s", a->members++ ? "," : "", key,
-                                 (int)json.n, json.p);
-}
-
-static mg_status native_encode(anthropic_encoder *e) {
-    char text[6 * MODEL_MAX + 2];
-    addition a;
-    size_t start, end;
-    mg_str model = e->request->model;
-    if (model.n > MODEL_MAX)
-        return anthropic_fail(e->error, 400, "invalid_model", "the model's name is longer than %d bytes", MODEL_MAX);
-    a.n = 0;
-    a.members = native_drop(e);
-    if (model.n && !str_eq(e->h->json_str(top(e, "model")), model)) native_set(e, &a, "model", quoted(model, text));
-    if (e->request->operation == MG_OP_CHAT && e->h->json_bool(top(e, "stream"), false) != e->request->stream)
-        native_set(e, &a, "stream", e->request->stream ? STR("true") : STR("false"));
-    if (a.n && e->h->json_span(e->request->root, &start, &end)) splice(e, end - 1, end - 1, (mg_str){a.text, a.n});
     return MG_OK;
 }
 

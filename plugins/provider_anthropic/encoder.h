@@ -42,6 +42,8 @@ static inline void put_text(const anthropic_encoder *e, mg_str text) { e->out->t
 void put_int(const anthropic_encoder *e, int64_t n);
 /* The value as it stands in the request. */
 void put_source(const anthropic_encoder *e, const mg_json *v);
+/* True if the settings say to leave the top-level member out. */
+bool is_dropped(const anthropic_encoder *e, mg_str name);
 /* Begins a top-level member; false if the settings drop it, which is reported. */
 bool put_member(anthropic_encoder *e, const char *name);
 
@@ -85,6 +87,8 @@ bool message_is_system(const anthropic_encoder *e, const mg_json *message);
 bool tools_put(anthropic_encoder *e);
 /* True if the request says that a tool has to be called. */
 bool tools_forced(const anthropic_encoder *e);
+/* The changes to a body in Anthropic's own format, as splices (native.c). */
+mg_status native_encode(anthropic_encoder *e);
 /* Decides e->plan. */
 bool plan_make(anthropic_encoder *e);
 

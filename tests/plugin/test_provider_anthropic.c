@@ -174,6 +174,25 @@ static void passes_its_own_format(void **state) {
     refuses(&native, "[1]", "JSON object");
 }
 
+#define ITS "{'type':'thinking','thinking':'a','signature':'s'}"
+#define OTHERS "{'type':'thinking','thinking':'b','signature':'moongate:gemini:x'}"
+#define BYTES "{'type':'redacted_thinking','data':'moongate-tool:gemini:t1:x'}"
+#define SOURCE(index) "{'type':'web_search_result_location','encrypted_index':'" index "'}"
+
+static void keeps_the_bytes_of_other_vendors_back(void **state) {
+    (void)state;
+    becomes(&native,
+            "{'model':'m','messages':[{'role':'user','content':'moongate'},{'role':'assistant','content':[" OTHERS
+            "," ITS ", " BYTES ",{'type':'text','text':'t','citations':[" SOURCE("moongate:") "," SOURCE(
+                "own") "]}]},{'role':"
+                       "'assistant','content':[" OTHERS "]},{'role':'user','content':'x'}]}",
+            "{'model':'m','messages':[{'role':'user','content':'moongate'},{'role':'assistant','content':[" ITS
+            ",{'type':'text','text':'t','citations':[" SOURCE("own") "]}]},{'role':'user','content':'x'}]}",
+            "messages[2] (thinking of another vendor)\nmessages[1].content[0] (thinking of another vendor)\n"
+            "messages[1].content[2] (thinking of another vendor)\nmessages[1].content[3].citations[0] (of another "
+            "vendor)\n");
+}
+
 static void drops_what_settings_say(void **state) {
     (void)state;
     ask a = native;
@@ -631,6 +650,7 @@ int main(void) {
         cmocka_unit_test(sends_headers),
         cmocka_unit_test(declines_other_operations),
         cmocka_unit_test(passes_its_own_format),
+        cmocka_unit_test(keeps_the_bytes_of_other_vendors_back),
         cmocka_unit_test(drops_what_settings_say),
         cmocka_unit_test(translates_plain_members),
         cmocka_unit_test(reports_what_it_leaves_out),
