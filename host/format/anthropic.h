@@ -51,6 +51,7 @@ mg_status mg_anthropic_messages(const mg_anthropic_writer *w, const mg_json *roo
 /* A client sends thinking blocks back as they are, and nothing else that is opaque. So what another vendor wants back is kept
  * in their signature or data:
  *   moongate:VENDOR:BYTES          the signature of a thinking block, or the data of a redacted_thinking block, of VENDOR
+ *   moongate::                     the signature of a thinking block that nobody has signed
  *   moongate-text:VENDOR:BYTES     data of a redacted_thinking block behind a text block: the signature of that text
  *   moongate-tool:VENDOR:ID:BYTES  the same for the tool_use block with that id
  * Citations of other vendors carry "moongate:" as their encrypted_index. Anthropic itself must never see any of them. */

@@ -87,8 +87,7 @@ static mg_anthropic_mark mark_of(mg_str vendor, mg_str bytes) {
 }
 
 void mg_anthropic_signature(mg_buf *out, mg_str vendor, mg_str signature) {
-    mg_anthropic_mark m = mark_of(vendor, signature);
-    if (!signature.n) m.kind = MG_ANTHROPIC_MARK_NONE;
+    mg_anthropic_mark m = mark_of(signature.n ? vendor : (mg_str){NULL, 0}, signature);
     mg_anthropic_mark_write(out, &m);
 }
 

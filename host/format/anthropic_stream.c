@@ -65,7 +65,7 @@ static void open_block(mg_stream *s) {
 
 static void add_signature(mg_stream *s) {
     stream *st = s->state;
-    if (!st->signature.n) return;
+    if (!st->signature.n && !st->open) return;
     open_block(s);
     begin_indexed(s, "content_block_delta", ",\"delta\":{\"type\":\"signature_delta\",\"signature\":");
     mg_anthropic_signature(s->out, st->vendor, st->signature);

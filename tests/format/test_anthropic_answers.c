@@ -51,7 +51,7 @@ static void blocks_in_order(void **state) {
     (void)state;
     EXPECT("", event(MG_EVENT_TEXT, ""));
     EXPECT("text ab [] []\n", event(MG_EVENT_TEXT, "a"), event(MG_EVENT_TEXT, "b"));
-    EXPECT("thinking t [] []\ntext a [] []\nthinking u [] []\n", event(MG_EVENT_REASONING, "t"),
+    EXPECT("thinking t [moongate::] []\ntext a [] []\nthinking u [moongate::] []\n", event(MG_EVENT_REASONING, "t"),
            event(MG_EVENT_TEXT, "a"), event(MG_EVENT_REASONING, "u"));
     EXPECT("text no [] []\n", event(MG_EVENT_REFUSAL, "n"), event(MG_EVENT_REFUSAL, "o"));
     EXPECT("redacted_thinking {\"type\":\"redacted_thinking\",\"data\":\"xyz\"} [] []\n",
@@ -77,7 +77,7 @@ static void signatures(void **state) {
     EXPECT("thinking t [moongate:gemini:c2ln] []\n", event(MG_EVENT_REASONING, "t"),
            named(MG_EVENT_SIGNATURE, "gemini", "c2ln"));
     EXPECT("thinking  [s] []\n", named(MG_EVENT_SIGNATURE, "anthropic", "s"));
-    EXPECT("thinking a [one] []\nthinking b [] []\n", event(MG_EVENT_REASONING, "a"),
+    EXPECT("thinking a [one] []\nthinking b [moongate::] []\n", event(MG_EVENT_REASONING, "a"),
            named(MG_EVENT_SIGNATURE, "anthropic", "one"), event(MG_EVENT_REASONING, "b"));
     EXPECT("text a [] []\n"
            "redacted_thinking {\"type\":\"redacted_thinking\",\"data\":\"moongate-text:gemini:s1\"} [] []\n"

@@ -189,6 +189,8 @@ static void thoughts(void **state) {
                      "[{\"type\":\"thinking\",\"thinking\":\"t\",\"signature\":\"sig\",\"vendor\":\"anthropic\"},"
                      "{\"type\":\"redacted_thinking\",\"data\":\"d\",\"vendor\":\"anthropic\"},"
                      "{\"type\":\"text\",\"text\":\"a\"}]}");
+    expect_assistant("{\"type\":\"thinking\",\"thinking\":\"t\",\"signature\":\"moongate::\"}",
+                     ASSISTANT "[{\"type\":\"thinking\",\"thinking\":\"t\"}]}");
     expect_assistant("{\"type\":\"thinking\",\"thinking\":\"t\",\"signature\":\"\"}",
                      ASSISTANT "[{\"type\":\"thinking\",\"thinking\":\"t\"}]}");
     expect_assistant("{\"type\":\"thinking\",\"thinking\":\"t\",\"signature\":\"moongate:gemini:a:b\"}", ASSISTANT
