@@ -2,10 +2,6 @@
 
 #include "base/hash.h"
 
-#pragma weak mg_format_anthropic
-#pragma weak mg_format_gemini
-#pragma weak mg_format_responses
-
 /* ---- OpenAI, Azure OpenAI ---------------------------------------------------------------------------------------- */
 
 /* What follows /v1, or a deployment. */
