@@ -240,8 +240,10 @@ static void write_parts(mg_buf *b, const candidate *c, const mg_finish *f, mg_ge
         if (block->choice != c->choice) continue;
         if (!mg_gemini_block(&parts, block) && !ending->malformed) ending->malformed = block;
         if (block->type == MG_EVENT_TEXT) mg_gemini_grounding_text(sources, mg_buf_view(&block->text));
-        for (const mg_note *n = block->citations; n; n = n->next) mg_gemini_grounding_add(sources, n->json);
     }
+    for (const mg_block *block = c->reply->blocks; block; block = block->next)
+        for (const mg_note *n = block->choice == c->choice ? block->citations : NULL; n; n = n->next)
+            mg_gemini_grounding_add(sources, n->json);
     bool blocked = mg_str_is(f->reason, "content_filter");
     if (!parts.n && !blocked) mg_buf_str(&parts, MG_STR("{\"text\":\"\"}")); /* clients expect a part */
     if (parts.n) {

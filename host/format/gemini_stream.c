@@ -8,6 +8,7 @@ typedef struct choice {
     bool begun; /* there was a block */
     mg_block *waiting, **tail, *newest;
     mg_note *logprobs, **logprobs_tail; /* lists that the next chunk takes along */
+    mg_note *citations, **citations_tail; /* for the last chunk: they may stand before the text that they are about */
     mg_gemini_logprobs sum;
     mg_gemini_grounding sources;
     mg_gemini_ending ending;
@@ -28,6 +29,7 @@ static choice *choice_of(mg_stream *s, int64_t index) {
         choice *c = MG_ARENA_NEW(s->arena, choice);
         c->tail = &c->waiting;
         c->logprobs_tail = &c->logprobs;
+        c->citations_tail = &c->citations;
         c->sources.arena = s->arena;
         st->choices[index] = c;
         if ((size_t)index >= st->n) st->n = (size_t)index + 1;
@@ -165,23 +167,26 @@ static void on_signature(mg_stream *s, choice *c, const mg_event *e) {
     if (e->text.n) send_text(s, c, e->choice, MG_STR(""), &signature);
 }
 
+static void add_note(mg_stream *s, mg_note ***tail, mg_str text) {
+    mg_note *n = MG_ARENA_NEW(s->arena, mg_note);
+    n->json = mg_arena_dup(s->arena, text);
+    **tail = n;
+    *tail = &n->next;
+}
+
 static void on_citation(mg_stream *s, choice *c, const mg_event *e) {
     if (!c->begun || c->last != MG_EVENT_TEXT) {
         const mg_event empty = {.type = MG_EVENT_TEXT, .choice = e->choice};
         on_text(s, c, &empty);
     }
-    mg_gemini_grounding_add(&c->sources, e->text);
+    add_note(s, &c->citations_tail, e->text);
 }
 
 static void on_logprobs(mg_stream *s, choice *c, mg_str list) {
     list = mg_str_trim(list);
     if (list.n < 2) return;
     mg_str inner = mg_str_trim(mg_str_from(list.p + 1, list.n - 2));
-    if (!inner.n) return;
-    mg_note *n = MG_ARENA_NEW(s->arena, mg_note);
-    n->json = mg_arena_dup(s->arena, inner);
-    *c->logprobs_tail = n;
-    c->logprobs_tail = &n->next;
+    if (inner.n) add_note(s, &c->logprobs_tail, inner);
 }
 
 void mg_gemini_event(mg_stream *s, const mg_event *e) {
@@ -222,6 +227,7 @@ static void write_last(mg_buf *b, choice *c, int64_t index) {
     mg_buf_finish(&parts);
     mg_gemini_finish(b, &c->ending);
     mg_gemini_pair_int(b, "index", index);
+    for (const mg_note *n = c->citations; n; n = n->next) mg_gemini_grounding_add(&c->sources, n->json);
     mg_gemini_grounding_write(&c->sources, b);
     write_logprobs(b, c);
     mg_gemini_average(b, &c->sum);
@@ -239,6 +245,8 @@ static const choice *blocked_whole(const stream *st) {
     return first;
 }
 
+static bool said_anything(const choice *c) { return c && (c->begun || c->ending.reason.n || c->logprobs || c->sum.n); }
+
 void mg_gemini_close(mg_stream *s) {
     stream *st = s->state;
     const choice *blocked = blocked_whole(st);
@@ -250,7 +258,7 @@ void mg_gemini_close(mg_stream *s) {
         choice_of(s, 0);
         mg_buf_str(s->out, MG_STR("\"candidates\":["));
         for (size_t i = 0; i < st->n; i++)
-            if (st->choices[i]) write_last(s->out, st->choices[i], (int64_t)i);
+            if (i == 0 || said_anything(st->choices[i])) write_last(s->out, st->choices[i], (int64_t)i);
         mg_buf_str(s->out, MG_STR("]"));
     }
     mg_gemini_usage(s->out, s->reply);
