@@ -41,7 +41,7 @@ static range range_of(const google_decoder *d, const mg_json *candidate, const m
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
-static void emit(google_decoder *d, google_buf *b, int64_t choice) {
+static void citation_emit(google_decoder *d, google_buf *b, int64_t choice) {
     d->failed |= b->failed;
     if (!b->failed) google_emit(d, (mg_event){.type = MG_EVENT_CITATION, .choice = choice, .text = google_buf_view(b)});
     google_buf_finish(b);
@@ -56,7 +56,7 @@ static void url_emit(google_decoder *d, mg_str url, mg_str title, range r, int64
     google_buf_number(&b, ",\"start_index\":", r.start);
     google_buf_number(&b, ",\"end_index\":", r.end);
     google_buf_add(&b, STR("}}"));
-    emit(d, &b, choice);
+    citation_emit(d, &b, choice);
 }
 
 /* `segment` stands beside the source where its place could not be told in characters; may be NULL. */
@@ -70,7 +70,7 @@ static void vendor_emit(google_decoder *d, const mg_json *source, const mg_json 
     }
     google_buf_add(&b, google_source(d, source));
     google_buf_add(&b, segment ? STR("}}") : STR("}"));
-    emit(d, &b, choice);
+    citation_emit(d, &b, choice);
 }
 
 /* ---- sources ----------------------------------------------------------------------------------------------------- */

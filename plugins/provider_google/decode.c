@@ -36,23 +36,40 @@ static uint64_t hash(mg_str s) {
     return h;
 }
 
-/* A call comes whole in one part. Most have no id: ours is made from the answer's own and the call's place in it, so that no
- * other call of the conversation has the same. */
-static bool call_emit(const google_decoder *d, const mg_json *call, int64_t choice) {
+/* Most calls have no id: ours is made from the answer's own and the call's place in it, so that no other call of the
+ * conversation has the same. */
+static void call_begin(const google_decoder *d, const mg_json *call, int64_t choice, mg_str args) {
     char made[48];
-    mg_str name = google_text(d->h, call, "name"), id = google_text(d->h, call, "id");
-    const mg_json *args = google_get(d->h, call, "args");
     google_state *s = d->state;
-    if (!name.n) return false;
+    mg_str id = google_text(d->h, call, "id"), name = google_text(d->h, call, "name");
     if (!id.n) {
         int n = snprintf(made, sizeof made, "call_%016llx_%lld", (unsigned long long)s->seed, (long long)s->calls);
         id = (mg_str){made, (size_t)n};
     }
-    mg_str text = google_is(d->h, args, MG_JSON_OBJECT) ? google_source(d, args) : STR("{}");
     block_emit(
         d,
-        (mg_event){.type = MG_EVENT_TOOL, .index = s->calls++, .choice = choice, .name = name, .id = id, .text = text});
+        (mg_event){.type = MG_EVENT_TOOL, .index = s->calls++, .choice = choice, .name = name, .id = id, .text = args});
     if (choice < 64) s->with_calls |= (uint64_t)1 << choice;
+}
+
+/* A call comes whole in one part, unless its client asked for pieces. */
+static bool call_emit(google_decoder *d, const mg_json *call, int64_t choice) {
+    const mg_json *args = google_get(d->h, call, "args");
+    bool more = d->h->json_bool(google_get(d->h, call, "willContinue"), false);
+    bool pieces = more || google_get(d->h, call, "partialArgs");
+    if (!call) return false;
+    if (!google_text(d->h, call, "name").n) {
+        if (!d->state->partial.open) return false;
+        google_partial_add(d, call);
+        return true;
+    }
+    google_partial_end(d);
+    if (pieces && !args) {
+        call_begin(d, call, choice, STR(""));
+        google_partial_begin(d, call, d->state->calls - 1, choice);
+    } else {
+        call_begin(d, call, choice, google_is(d->h, args, MG_JSON_OBJECT) ? google_source(d, args) : STR("{}"));
+    }
     return true;
 }
 
@@ -78,11 +95,12 @@ static void other_emit(const google_decoder *d, const mg_json *part, int64_t cho
 }
 
 /* A signature without text gets an empty block of its own, unless the one before it is of its kind. */
-static void part_emit(const google_decoder *d, const mg_json *part, int64_t choice) {
+static void part_emit(google_decoder *d, const mg_json *part, int64_t choice) {
     const mg_json *text = google_get(d->h, part, "text");
     bool thought = d->h->json_bool(google_get(d->h, part, "thought"), false);
     mg_str signature = google_text(d->h, part, "thoughtSignature");
     mg_event_type type = thought ? MG_EVENT_REASONING : MG_EVENT_TEXT;
+    if (!google_get(d->h, part, "functionCall") && d->h->json_str(text).n) google_partial_end(d);
     if (google_is(d->h, text, MG_JSON_STRING)) {
         mg_str s = d->h->json_str(text);
         if (s.n || (signature.n && d->state->last != (uint8_t)type)) text_emit(d, type, s, choice);
@@ -138,9 +156,10 @@ static ending ending_of(const google_decoder *d, const mg_json *reason) {
     return (ending){NULL, 0, "stop", false};
 }
 
-static void finish_emit(const google_decoder *d, const mg_json *candidate, int64_t choice) {
+static void finish_emit(google_decoder *d, const mg_json *candidate, int64_t choice) {
     const mg_json *reason = google_get(d->h, candidate, "finishReason");
     if (!reason) return;
+    google_partial_end(d);
     ending e = ending_of(d, reason);
     mg_str name = d->h->json_str(reason), ours = str_of(e.ours);
     if (!name.n) name = e.theirs ? str_of(e.theirs) : google_source(d, reason);

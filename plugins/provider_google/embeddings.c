@@ -34,7 +34,7 @@ static void predict_element(const google_encoder *e, mg_str text, bool first) {
     PUT(e, "}");
 }
 
-static void content_put(const google_encoder *e, mg_str text) {
+static void single_put(const google_encoder *e, mg_str text) {
     PUT(e, "{\"content\":{\"parts\":[{\"text\":");
     put_text(e, text);
     PUT(e, "}]}");
@@ -52,7 +52,7 @@ static mg_status list_put(const google_encoder *e, const mg_json *input) {
         if (!google_is(e->h, v, MG_JSON_STRING))
             return BAD(e->error, "input: Gemini embeds text; lists of tokens are another vendor's");
         if (content)
-            content_put(e, e->h->json_str(v));
+            single_put(e, e->h->json_str(v));
         else if (e->target->vertex)
             predict_element(e, e->h->json_str(v), first);
         else

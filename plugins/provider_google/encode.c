@@ -102,7 +102,7 @@ static mg_status members(const google_encoder *e, bool all) {
     return status;
 }
 
-static mg_status chat(const google_encoder *e) {
+static mg_status chat_put(const google_encoder *e) {
     PUT(e, "{");
     mg_status status = members(e, true);
     PUT(e, "}");
@@ -110,7 +110,7 @@ static mg_status chat(const google_encoder *e) {
 }
 
 /* The Gemini API counts a whole request only inside another one, which has to name the model again. */
-static mg_status count_tokens(const google_encoder *e) {
+static mg_status count_put(const google_encoder *e) {
     char model[GOOGLE_MODEL_MAX + 8];
     if (e->target->vertex) {
         PUT(e, "{");
@@ -136,5 +136,5 @@ mg_status google_encode(const google_encoder *e) {
     mg_status status =
         google_model_path(e->target, e->r->model, count ? ":countTokens" : chat_method, e->out, e->error);
     if (status != MG_OK) return status;
-    return count ? count_tokens(e) : chat(e);
+    return count ? count_put(e) : chat_put(e);
 }

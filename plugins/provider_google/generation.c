@@ -9,7 +9,7 @@ typedef struct config {
 static const mg_json *root_get(const config *c, const char *key) { return google_get(c->e->h, c->e->r->root, key); }
 
 /* Opens the object with its first member, so that an empty one is not sent. */
-static void key_put(config *c, const char *key) {
+static void member_put(config *c, const char *key) {
     if (c->open)
         PUT(c->e, ",");
     else
@@ -36,13 +36,13 @@ static void copies_put(config *c) {
     for (size_t i = 0; i < COUNT(names); i++) {
         const mg_json *v = root_get(c, names[i][0]);
         if (!v) continue;
-        key_put(c, names[i][1]);
+        member_put(c, names[i][1]);
         put_raw(c->e, v);
     }
     const mg_json *most = root_get(c, "max_completion_tokens");
     if (!most) most = root_get(c, "max_tokens");
     if (!most) return;
-    key_put(c, "maxOutputTokens");
+    member_put(c, "maxOutputTokens");
     put_raw(c->e, most);
 }
 
@@ -50,7 +50,7 @@ static void stop_put(config *c) {
     const mg_json *stop = root_get(c, "stop");
     if (!stop || (google_is(c->e->h, stop, MG_JSON_ARRAY) && !c->e->h->json_child(stop))) return;
     bool one = google_is(c->e->h, stop, MG_JSON_STRING);
-    key_put(c, "stopSequences");
+    member_put(c, "stopSequences");
     if (one) PUT(c->e, "[");
     put_raw(c->e, stop);
     if (one) PUT(c->e, "]");
@@ -66,11 +66,11 @@ static mg_status format_put(config *c) {
     bool schema = str_is(type, "json_schema");
     if (!schema && !str_is(type, "json_object"))
         return BAD(c->e->error, "response_format.type has to be text, json_object or json_schema for Gemini");
-    key_put(c, "responseMimeType");
+    member_put(c, "responseMimeType");
     PUT(c->e, "\"application/json\"");
     const mg_json *wanted = google_get(c->e->h, google_get(c->e->h, format, "json_schema"), "schema");
     if (schema && wanted) {
-        key_put(c, "responseJsonSchema");
+        member_put(c, "responseJsonSchema");
         put_raw(c->e, wanted);
     }
     return MG_OK;
@@ -81,7 +81,7 @@ static mg_status modalities_put(config *c) {
         {"text", "TEXT"}, {"audio", "AUDIO"}, {"image", "IMAGE"}, {"video", "VIDEO"}};
     const mg_json *list = root_get(c, "modalities");
     if (!list || !c->e->h->json_child(list)) return MG_OK;
-    key_put(c, "responseModalities");
+    member_put(c, "responseModalities");
     for (const mg_json *m = c->e->h->json_child(list); m; m = c->e->h->json_next(m)) {
         size_t i = 0;
         while (i < COUNT(names) && !str_is(c->e->h->json_str(m), names[i][0])) i++;
@@ -94,13 +94,13 @@ static mg_status modalities_put(config *c) {
 }
 
 /* Voices are Gemini's own: a name that it does not know, it refuses. Its sound has one format only. */
-static void audio_put(config *c) {
+static void voice_put(config *c) {
     const mg_json *audio = root_get(c, "audio");
     mg_str voice = google_text(c->e->h, audio, "voice");
     static const char *const known[] = {"voice", NULL};
     google_drop_others(c->e, audio, known, "audio");
     if (!voice.n) return;
-    key_put(c, "speechConfig");
+    member_put(c, "speechConfig");
     PUT(c->e, "{\"voiceConfig\":{\"prebuiltVoiceConfig\":{\"voiceName\":");
     put_text(c->e, voice);
     PUT(c->e, "}}}");
@@ -151,7 +151,7 @@ static depth depth_of(const config *c, const mg_json *thinking, mg_str effort) {
     return budget_of(effort, pro);
 }
 
-static void thinking_put(config *c) {
+static void depth_put(config *c) {
     const mg_json *thinking = root_get(c, "thinking"), *shown = google_get(c->e->h, thinking, "include");
     mg_str effort = c->e->h->json_str(root_get(c, "reasoning_effort"));
     static const char *const known[] = {"type", "budget_tokens", "include", NULL};
@@ -164,7 +164,7 @@ static void thinking_put(config *c) {
     depth d = depth_of(c, thinking, effort);
     if (effort.n && !d.has_budget && !d.level) google_drop(c->e, "reasoning_effort");
     if (!d.has_budget && !d.level && !shown) return;
-    key_put(c, "thinkingConfig");
+    member_put(c, "thinkingConfig");
     google_buf b = {0};
     if (d.level) {
         google_buf_add(&b, STR(",\"thinkingLevel\":"));
@@ -187,8 +187,8 @@ mg_status google_generation(const google_encoder *e) {
     mg_status status = format_put(&c);
     if (status == MG_OK) status = modalities_put(&c);
     if (status != MG_OK) return status;
-    audio_put(&c);
-    thinking_put(&c);
+    voice_put(&c);
+    depth_put(&c);
     if (c.open) PUT(e, "}");
     return MG_OK;
 }

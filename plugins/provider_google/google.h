@@ -131,6 +131,15 @@ mg_status google_media(const google_encoder *e, const mg_json *part, const char 
 
 enum { GOOGLE_MAP_BYTES = 3072 };
 
+/* A call whose arguments come in pieces. */
+typedef struct google_partial {
+    bool open;
+    bool in_string; /* the value is a text that goes on */
+    uint16_t path_n; /* of path; 0: no value came yet */
+    int64_t index, choice;
+    char path[512]; /* where the last value stands, without the `$` */
+} google_partial;
+
 /* What is remembered from frame to frame of an answer. */
 typedef struct google_state {
     bool met; /* seed is set, and the answer's id reported */
@@ -139,10 +148,11 @@ typedef struct google_state {
     uint64_t seed; /* makes call ids of this answer unlike those of others */
     int64_t calls; /* reported so far, over all choices */
     uint64_t with_calls; /* a bit for each choice that made some */
-    mg_usage usage;
+    google_partial partial;
     uint64_t text; /* bytes of choice 0's text so far */
     uint8_t map[GOOGLE_MAP_BYTES]; /* a bit for each of these bytes, 1: inside a character */
 } google_state;
+_Static_assert(sizeof(google_state) <= 4096, "the host keeps no more of an answer");
 
 typedef struct google_decoder {
     const mg_host *h;
@@ -164,6 +174,10 @@ mg_status google_decode(const mg_host *h, const mg_frame *frame, const mg_sink *
 void google_usage(const google_decoder *d, const mg_json *usage, bool alone);
 /* (citation.c) Reports a candidate's sources. */
 void google_citations(google_decoder *d, const mg_json *candidate, int64_t choice);
+/* (partial.c) A call that `functionCall` begins, goes on with, or that ends, whether the vendor said so or not. */
+void google_partial_begin(google_decoder *d, const mg_json *call, int64_t index, int64_t choice);
+void google_partial_add(google_decoder *d, const mg_json *call);
+void google_partial_end(google_decoder *d);
 /* (logprobs.c) */
 void google_logprobs(google_decoder *d, const mg_json *result, int64_t choice);
 void google_embeddings_decode(const google_decoder *d, const mg_json *root);

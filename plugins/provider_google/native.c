@@ -115,7 +115,7 @@ static mg_status path(const google_encoder *e, const char *method) {
     return google_model_path(e->target, e->r->model, method, e->out, e->error);
 }
 
-static mg_status chat(const google_encoder *e) {
+static mg_status chat_adapt(const google_encoder *e) {
     mg_status status = path(e, e->r->stream ? ":streamGenerateContent?alt=sse" : ":generateContent");
     if (status != MG_OK) return status;
     model_adapt(e, e->r->root, false);
@@ -125,7 +125,7 @@ static mg_status chat(const google_encoder *e) {
 }
 
 /* Vertex AI counts what stands at the top; there the inner request has to come out of its wrapping. */
-static mg_status count_tokens(const google_encoder *e) {
+static mg_status count_adapt(const google_encoder *e) {
     size_t start, end, inner_start, inner_end;
     const mg_json *inner = either(e, e->r->root, "generateContentRequest", "generate_content_request");
     mg_status status = path(e, ":countTokens");
@@ -148,7 +148,7 @@ static mg_status count_tokens(const google_encoder *e) {
 }
 
 /* Which of the two methods it was, the body tells: a batch has `requests`. */
-static mg_status embeddings(const google_encoder *e) {
+static mg_status embeddings_adapt(const google_encoder *e) {
     if (e->target->vertex) return BAD(e->error, "Vertex AI has no such method for embeddings");
     const mg_json *batch = google_get(e->h, e->r->root, "requests");
     mg_status status = path(e, batch ? ":batchEmbedContents" : ":embedContent");
@@ -163,9 +163,9 @@ mg_status google_native(const google_encoder *e) {
     if (!google_is(e->h, e->r->root, MG_JSON_OBJECT))
         return BAD(e->error, "the request's body has to be a JSON object");
     switch (e->r->operation) {
-    case MG_OP_CHAT: return chat(e);
-    case MG_OP_COUNT_TOKENS: return count_tokens(e);
-    case MG_OP_EMBEDDINGS: return embeddings(e);
+    case MG_OP_CHAT: return chat_adapt(e);
+    case MG_OP_COUNT_TOKENS: return count_adapt(e);
+    case MG_OP_EMBEDDINGS: return embeddings_adapt(e);
     default: return MG_DECLINED;
     }
 }
