@@ -1,6 +1,7 @@
 /* How long to wait before a retry: exponential backoff with jitter, and what the vendor asked for.
  *
- * The formulas are those of M. Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015); attempts count from 0:
+ * The formulas are those of M. Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015); attempts
+ * count from 0:
  *   full:          random(0, min(cap, base × 2^attempt))
  *   equal:         t/2 + random(0, t/2), t = min(cap, base × 2^attempt)
  *   decorrelated:  min(cap, random(base, 3 × the wait before)), beginning with base
@@ -36,9 +37,10 @@ typedef struct mg_backoff {
 
 /* The next wait in ms, by the formulas alone. */
 uint64_t mg_backoff_delay(mg_backoff *b, const mg_backoff_settings *s, mg_prng *r);
-/* Together with the vendor's retry-after (ms; -1: none) and what is left of the request's total time (UINT64_MAX: no limit).
- * A retry-after is obeyed: the wait is that, and up to base_ms more as far as the time allows, so that those who wait for the
- * same moment do not come back at once. False: no retry, since no time would be left behind the wait. */
+/* Together with the vendor's retry-after (ms; -1: none) and what is left of the request's total time (UINT64_MAX: no
+ * limit). A retry-after is obeyed: the wait is that, and up to base_ms more as far as the time allows, so that those
+ * who wait for the same moment do not come back at once. False: no retry, since no time would be left behind the
+ * wait. */
 bool mg_backoff_next(mg_backoff *b, const mg_backoff_settings *s, int64_t retry_after_ms, uint64_t left_ms, mg_prng *r,
                      uint64_t *delay_ms);
 

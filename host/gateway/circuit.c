@@ -65,7 +65,8 @@ static uint64_t until(uint64_t then, uint64_t now) { return then == UINT64_MAX ?
 
 /* ---- the window -------------------------------------------------------------------------------------------------- */
 
-/* The ring's second of now: clears those that have passed since the last one. A clock that is behind falls into the newest. */
+/* The ring's second of now: clears those that have passed since the last one. A clock that is behind falls into the
+ * newest. */
 static circuit_second *second_at(mg_circuit *c, uint64_t now) {
     uint64_t second = now / 1000;
     if (!c->ring) {

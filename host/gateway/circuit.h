@@ -1,12 +1,12 @@
 /* Circuit breakers and statistics, one for each target (provider and vendor's model), shared by all workers.
  *
- * Closed, calls go out and their results are counted over a sliding window; too many failures, or too many slow ones, open
- * the circuit. Open, none go out until a time has passed; then, half open, a few probes do: if all succeed the circuit
- * closes, and one that fails opens it again for twice the time. docs/failover.md has the formulas.
+ * Closed, calls go out and their results are counted over a sliding window; too many failures, or too many slow ones,
+ * open the circuit. Open, none go out until a time has passed; then, half open, a few probes do: if all succeed the
+ * circuit closes, and one that fails opens it again for twice the time. docs/failover.md has the formulas.
  *
- * All functions are for any thread. Times are milliseconds of a monotonic clock that the caller reads; readings of different
- * threads may differ a little. A circuit is found once and then costs two atomic operations to admit a call and one short
- * lock to record it. Nothing is called back while a lock is held. */
+ * All functions are for any thread. Times are milliseconds of a monotonic clock that the caller reads; readings of
+ * different threads may differ a little. A circuit is found once and then costs two atomic operations to admit a call
+ * and one short lock to record it. Nothing is called back while a lock is held. */
 #ifndef MG_GATEWAY_CIRCUIT_H
 #define MG_GATEWAY_CIRCUIT_H
 
@@ -24,7 +24,8 @@ enum {
     MG_CIRCUIT_HOLD_MAX_MS = 3600000  /* a vendor that asks for more is tried again after this */
 };
 
-/* Passed with each call, so they may differ by caller and change at any time. Values out of range count as the nearest one. */
+/* Passed with each call, so they may differ by caller and change at any time. Values out of range count as the
+ * nearest one. */
 typedef struct mg_circuit_settings {
     uint64_t window_ms;    /* sliding, in steps of 1 s; 1 s to MG_CIRCUIT_WINDOW_MAX_MS */
     uint32_t min_calls;    /* in the window, before which nothing opens */
@@ -34,7 +35,7 @@ typedef struct mg_circuit_settings {
     uint64_t open_ms;       /* the first time; doubled each time a probe fails */
     uint64_t open_max_ms;
     uint32_t probes; /* that must succeed in half open; 1 to MG_CIRCUIT_PROBES_MAX */
-    bool count_limited; /* MG_CIRCUIT_LIMITED is a failure for the breaker as well; else only mg_circuit_hold keeps calls off */
+    bool count_limited; /* MG_CIRCUIT_LIMITED is a failure for the breaker too; else only mg_circuit_hold keeps off */
 } mg_circuit_settings;
 
 #define MG_CIRCUIT_DEFAULTS                                                                                            \
@@ -76,8 +77,8 @@ mg_circuit_outcome mg_circuit_outcome_of(mg_upstream_end end, mg_failure failure
 
 typedef struct mg_circuit_call {
     mg_circuit_outcome outcome;
-    /* Microseconds from sending to the first token of a stream (or to a plain answer's end, where those are to be compared), or
-     * -1. For a call given up while it waited, such as the loser of a hedge: how long it had waited. */
+    /* Microseconds from sending to the first token of a stream (or to a plain answer's end, where those are to be
+     * compared), or -1. For a call given up while it waited, such as the loser of a hedge: how long it had waited. */
     int64_t ttft_us;
     int64_t output_tokens, output_us; /* both > 0: count for tokens per second; output_us from first token to last */
 } mg_circuit_call;
@@ -107,23 +108,24 @@ typedef struct mg_circuit_change {
 mg_circuits *mg_circuits_create(void (*changed)(void *arg, const mg_circuit_change *change), void *arg);
 void mg_circuits_destroy(mg_circuits *t); /* NULL is fine */
 
-/* Finds or makes the circuit of a target; never NULL. About 50 ns and no lock when it is there. Names from clients should be
- * checked first: each new one takes memory (7 KB once it has calls) until the process ends. */
+/* Finds or makes the circuit of a target; never NULL. About 50 ns and no lock when it is there. Names from clients
+ * should be checked first: each new one takes memory (7 KB once it has calls) until the process ends. */
 mg_circuit *mg_circuits_find(mg_circuits *t, mg_str provider, mg_str model);
 /* The same without making one: NULL if there is none. */
 mg_circuit *mg_circuits_peek(mg_circuits *t, mg_str provider, mg_str model);
 
-/* May a call go out? What says GO or PROBE must be recorded once. A probe that never is gives its place to another after the
- * time that the circuit had been open. */
+/* May a call go out? What says GO or PROBE must be recorded once. A probe that never is gives its place to another
+ * after the time that the circuit had been open. */
 mg_circuit_pass mg_circuit_admit(mg_circuit *c, const mg_circuit_settings *s, uint64_t now_ms);
-/* The first token has come: a probe counts as succeeded (or failed, if that was slow) already now, so that a long stream does
- * not keep the circuit half open. Optional; mg_circuit_record must follow all the same. */
+/* The first token has come: a probe counts as succeeded (or failed, if that was slow) already now, so that a long
+ * stream does not keep the circuit half open. Optional; mg_circuit_record must follow all the same. */
 void mg_circuit_answered(mg_circuit *c, const mg_circuit_settings *s, mg_circuit_pass *pass, int64_t ttft_us,
                          uint64_t now_ms);
 /* The call has ended. Empties the pass: a second time does nothing. */
 void mg_circuit_record(mg_circuit *c, const mg_circuit_settings *s, mg_circuit_pass *pass, const mg_circuit_call *call,
                        uint64_t now_ms);
-/* Keeps new calls away until then, since the vendor said when to come back; not a change of state. The longest hold counts. */
+/* Keeps new calls away until then, since the vendor said when to come back; not a change of state. The longest hold
+ * counts. */
 void mg_circuit_hold(mg_circuit *c, uint64_t until_ms, uint64_t now_ms);
 
 /* Kill switch: until then the circuit, or with model "" all of a provider's, also those found later, is open or closed

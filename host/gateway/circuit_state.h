@@ -87,8 +87,8 @@ typedef struct circuit_news {
 
 void circuit_tell(mg_circuits *t, circuit_news *news);
 
-/* A state and an end to a circuit_force's word, and back. Read: whether it is in force; *state and *until_ms are left alone
- * if not. */
+/* A state and an end to a circuit_force's word, and back. Read: whether it is in force; *state and *until_ms are left
+ * alone if not. */
 uint64_t circuit_force_word(mg_circuit_state state, uint64_t until_ms);
 bool circuit_force_read(uint64_t word, uint64_t now_ms, mg_circuit_state *state, uint64_t *until_ms);
 bool circuit_force_set(mg_circuit *c, mg_circuit_state state, uint64_t until_ms, uint64_t now_ms);

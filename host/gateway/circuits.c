@@ -124,11 +124,9 @@ void mg_circuits_each(mg_circuits *t, uint64_t now_ms, void (*each)(void *arg, c
         mg_circuit_stats_get(c, now_ms, &stats);
         each(arg, &stats);
     }
-    if (atomic_load_explicit(&t->other.in_flight, memory_order_relaxed) || t->other.calls_total) {
-        mg_circuit_stats stats;
-        mg_circuit_stats_get(&t->other, now_ms, &stats);
-        each(arg, &stats);
-    }
+    mg_circuit_stats others;
+    mg_circuit_stats_get(&t->other, now_ms, &others);
+    if (others.calls_total || others.in_flight) each(arg, &others);
 }
 
 /* ---- forcing ----------------------------------------------------------------------------------------------------- */

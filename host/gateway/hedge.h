@@ -1,8 +1,9 @@
 /* When a second request may be started beside one that is slow, so that the first answer wins.
  *
- * The delay is the p95 of the target's time to first token, or the policy's own number, so that about one request in twenty
- * reaches it; and of all requests of a sliding minute at most a share (5 %) is hedged, whatever the delay: when everything is
- * slow, hedging would only double the load. One struct for all workers; all functions from any thread. */
+ * The delay is the p95 of the target's time to first token, or the policy's own number, so that about one request in
+ * twenty reaches it; and of all requests of a sliding minute at most a share (5 %) is hedged, whatever the delay:
+ * when everything is slow, hedging would only double the load. One struct for all workers; all functions from any
+ * thread. */
 #ifndef MG_GATEWAY_HEDGE_H
 #define MG_GATEWAY_HEDGE_H
 
@@ -37,9 +38,9 @@ typedef struct mg_hedge {
 void mg_hedge_init(mg_hedge *h);
 void mg_hedge_finish(mg_hedge *h);
 
-/* Counts a request that may be hedged, and says after how many ms a second one may be started: MG_HEDGE_NO if the p95 is not
- * known well enough, or left_ms (of the request's total time; UINT64_MAX: no limit) ends before. `stats`: of the target that
- * the first request goes to; NULL: unknown. */
+/* Counts a request that may be hedged, and says after how many ms a second one may be started: MG_HEDGE_NO if the p95
+ * is not known well enough, or left_ms (of the request's total time; UINT64_MAX: no limit) ends before. `stats`: of
+ * the target that the first request goes to; NULL: unknown. */
 int64_t mg_hedge_delay(mg_hedge *h, const mg_hedge_settings *s, const mg_circuit_stats *stats, uint64_t left_ms,
                        uint64_t now_ms);
 /* When the delay has passed without an answer: true if the share allows one more hedge, which is counted. */

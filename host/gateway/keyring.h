@@ -1,9 +1,9 @@
 /* Several API keys of one provider: which one to use, and which rest because the vendor refused them.
  *
- * A ring knows keys by their place in the caller's list and by the first 8 bytes of their SHA-256, never by their text, and
- * hands out places. Rings are shared by all workers; a reload with the same keys finds the same ring, and with other keys those
- * that were there before keep resting. Times are milliseconds of a monotonic clock that the caller reads. Picking takes no
- * lock. */
+ * A ring knows keys by their place in the caller's list and by the first 8 bytes of their SHA-256, never by their
+ * text, and hands out places. Rings are shared by all workers; a reload with the same keys finds the same ring, and
+ * with other keys those that were there before keep resting. Times are milliseconds of a monotonic clock that the
+ * caller reads. Picking takes no lock. */
 #ifndef MG_GATEWAY_KEYRING_H
 #define MG_GATEWAY_KEYRING_H
 
@@ -42,9 +42,10 @@ typedef struct mg_keyring_pick {
 } mg_keyring_pick;
 mg_keyring_pick mg_keyring_choose(mg_keyring *k, const mg_keyring_settings *s, uint64_t now_ms);
 
-/* What came of a call with the key at that place: MG_FAIL_AUTH (401, 403) and MG_FAIL_QUOTA make it rest for refused_ms, or
- * longer if the vendor says so; MG_FAIL_RATE for retry_after_ms (-1: limited_ms). Other failures, and success, change
- * nothing. True: the key rests, so the call may be made with another one at once if mg_keyring_choose has it. */
+/* What came of a call with the key at that place: MG_FAIL_AUTH (401, 403) and MG_FAIL_QUOTA make it rest for
+ * refused_ms, or longer if the vendor says so; MG_FAIL_RATE for retry_after_ms (-1: limited_ms). Other failures, and
+ * success, change nothing. True: the key rests, so the call may be made with another one at once if mg_keyring_choose
+ * has it. */
 bool mg_keyring_report(mg_keyring *k, const mg_keyring_settings *s, size_t at, mg_failure failure,
                        int64_t retry_after_ms, uint64_t now_ms);
 

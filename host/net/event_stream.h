@@ -1,8 +1,9 @@
-/* application/vnd.amazon.eventstream: the binary framing of Amazon's streams (Bedrock's ConverseStream), split at any byte.
+/* application/vnd.amazon.eventstream: the binary framing of Amazon's streams (Bedrock's ConverseStream), split at any
+ * byte.
  *
- * A message, numbers big-endian: total length u32, headers' length u32, CRC-32 of these 8 bytes, headers, payload, CRC-32 of
- * all before it. A header: length of its name u8, name, type u8, value. Both checksums are verified; a message that does not
- * add up ends the stream, since what follows it can't be found. */
+ * A message, numbers big-endian: total length u32, headers' length u32, CRC-32 of these 8 bytes, headers, payload,
+ * CRC-32 of all before it. A header: length of its name u8, name, type u8, value. Both checksums are verified; a
+ * message that does not add up ends the stream, since what follows it can't be found. */
 #ifndef MG_NET_EVENT_STREAM_H
 #define MG_NET_EVENT_STREAM_H
 
@@ -58,10 +59,11 @@ typedef struct mg_event_stream_header {
 
 void mg_event_stream_init(mg_event_stream *s, size_t max_message);
 void mg_event_stream_finish(mg_event_stream *s); /* not from within `message` */
-/* Calls `message` for each one that is complete now; it returns false to stop (the rest of `bytes` is dropped). MG_ERROR: one is
- * larger than the maximum or does not add up, now or in an earlier call. */
+/* Calls `message` for each one that is complete now; it returns false to stop (the rest of `bytes` is dropped).
+ * MG_ERROR: one is larger than the maximum or does not add up, now or in an earlier call. */
 mg_status mg_event_stream_feed(mg_event_stream *s, mg_str bytes,
-                               bool (*message)(void *arg, const mg_event_stream_message *m), void *arg, mg_error *error);
+                               bool (*message)(void *arg, const mg_event_stream_message *m), void *arg,
+                               mg_error *error);
 /* Bytes that wait for the rest of their message: at the end of a stream, > 0 means a broken one. */
 size_t mg_event_stream_waiting(const mg_event_stream *s);
 

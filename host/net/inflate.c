@@ -38,7 +38,8 @@ void mg_inflate_destroy(mg_inflate *i) {
 bool mg_inflate_too_large(const mg_inflate *i) { return i->bomb; }
 bool mg_inflate_whole(const mg_inflate *i) { return !i->begun || (i->between && !i->bomb && !i->damaged); }
 
-/* Method 8, and a window that zlib knows: no block of bare deflate begins so, unless with padding that no encoder sets. */
+/* Method 8, and a window that zlib knows: no block of bare deflate begins so, unless with padding that no encoder
+ * sets. */
 static bool is_zlib(char first) { return ((uint8_t)first & 15) == 8 && (uint8_t)first >> 4 <= 7; }
 
 static void begin(mg_inflate *i, char first) {

@@ -124,8 +124,8 @@ static void step(mg_json_array *a, char c, size_t at) {
     }
 }
 
-/* Reads to the end of an element or of the array; *complete says whether it is in p. Returns the bytes that belong to the
- * frame. */
+/* Reads to the end of an element or of the array; *complete says whether it is in p. Returns the bytes that belong to
+ * the frame. */
 static size_t scan(mg_json_array *a, const char *p, size_t n, bool *complete) {
     size_t i = 0;
     *complete = true;

@@ -1,5 +1,6 @@
-/* The elements of one top-level JSON array as they come, split at any byte: how Gemini streams without SSE. Only where an
- * element ends is looked at (strings, escapes, brackets); whether it is JSON inside is the business of whoever reads it. */
+/* The elements of one top-level JSON array as they come, split at any byte: how Gemini streams without SSE. Only
+ * where an element ends is looked at (strings, escapes, brackets); whether it is JSON inside is the business of
+ * whoever reads it. */
 #ifndef MG_NET_JSON_ARRAY_H
 #define MG_NET_JSON_ARRAY_H
 
@@ -27,10 +28,10 @@ typedef struct mg_json_array_frame {
 /* max_element: bytes of one frame: an element and what stands before it. */
 void mg_json_array_init(mg_json_array *a, size_t max_element);
 void mg_json_array_finish(mg_json_array *a); /* not from within `frame` */
-/* Calls `frame` for each element that is complete now (a number or a word: once the byte behind it is there), and for the
- * closing bracket; it returns false to stop (the rest of `bytes` is dropped). MG_ERROR: this is not an array, its brackets do
- * not match, they are deeper than MG_JSON_MAX_DEPTH, or an element is too large; now or in an earlier call. White space behind
- * the array is dropped. */
+/* Calls `frame` for each element that is complete now (a number or a word: once the byte behind it is there), and for
+ * the closing bracket; it returns false to stop (the rest of `bytes` is dropped). MG_ERROR: this is not an array, its
+ * brackets do not match, they are deeper than MG_JSON_MAX_DEPTH, or an element is too large; now or in an earlier
+ * call. White space behind the array is dropped. */
 mg_status mg_json_array_feed(mg_json_array *a, mg_str bytes, bool (*frame)(void *arg, const mg_json_array_frame *f),
                              void *arg, mg_error *error);
 /* True once the array is closed: at the end of a stream, false means a broken one. */

@@ -1,5 +1,5 @@
-/* NDJSON: one JSON text a line, LF or CRLF, split at any byte. What stands in a line is not looked at, so a line that is not
- * JSON is the business of whoever reads it, and the next line is whole again. */
+/* NDJSON: one JSON text a line, LF or CRLF, split at any byte. What stands in a line is not looked at, so a line that
+ * is not JSON is the business of whoever reads it, and the next line is whole again. */
 #ifndef MG_NET_NDJSON_H
 #define MG_NET_NDJSON_H
 
@@ -20,8 +20,8 @@ typedef struct mg_ndjson_frame {
 /* max_line: bytes of one line as it comes, its end included. */
 void mg_ndjson_init(mg_ndjson *n, size_t max_line);
 void mg_ndjson_finish(mg_ndjson *n); /* not from within `frame` */
-/* Calls `frame` for each line that is complete now; it returns false to stop (the rest of `bytes` is dropped). MG_ERROR: a
- * line is larger than the maximum, now or in an earlier call. */
+/* Calls `frame` for each line that is complete now; it returns false to stop (the rest of `bytes` is dropped).
+ * MG_ERROR: a line is larger than the maximum, now or in an earlier call. */
 mg_status mg_ndjson_feed(mg_ndjson *n, mg_str bytes, bool (*frame)(void *arg, const mg_ndjson_frame *f), void *arg,
                          mg_error *error);
 /* The stream has ended as its transport says: what waits is a last line without an end. */

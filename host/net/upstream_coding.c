@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-/* Vendors are not asked for compressed answers; some send them all the same. While the call is paused, what came but is not
- * decoded yet waits here, and the backend learns of the end of the pause only when that is used up. */
+/* Vendors are not asked for compressed answers; some send them all the same. While the call is paused, what came but
+ * is not decoded yet waits here, and the backend learns of the end of the pause only when that is used up. */
 struct mg_upstream_coding {
     mg_inflate *inflate;
     mg_buf held;

@@ -47,8 +47,8 @@ static inline void assert_same(const seen *a, const seen *b) {
     if (a->raw.n) assert_memory_equal(a->raw.p, b->raw.p, a->raw.n);
 }
 
-/* Feeds pieces that end at the n offsets of `cuts`, each a copy whose end is the end of its memory, so that ASan sees a read
- * beyond it. Adds how it ended to the events. */
+/* Feeds pieces that end at the n offsets of `cuts`, each a copy whose end is the end of its memory, so that ASan sees
+ * a read beyond it. Adds how it ended to the events. */
 typedef mg_status (*feeder)(void *decoder, mg_str bytes, seen *out, mg_error *error);
 static inline mg_status feed_cut(feeder feed, void *decoder, mg_str text, const size_t *cuts, size_t n, seen *out) {
     mg_error error = {0};

@@ -194,6 +194,58 @@ static void test_large_event(void **state) {
     mg_buf_finish(&text);
 }
 
+/* A byte at a time, in one line and in many that are joined. */
+static void test_large_event_by_bytes(void **state) {
+    (void)state;
+    for (size_t every = 1000; every <= 2000000; every *= 2000) {
+        mg_buf text = {0};
+        mg_buf_str(&text, MG_STR("data: "));
+        for (size_t i = 1; i <= 1 << 20; i++) mg_buf_str(&text, i % every ? MG_STR("x") : MG_STR("\ndata: "));
+        mg_buf_str(&text, MG_STR("\n\n"));
+        mg_sse s;
+        mg_sse_init(&s, 1 << 21);
+        seen out = {0};
+        for (size_t i = 0; i < text.n; i++)
+            assert_int_equal(mg_sse_feed(&s, (mg_str){text.p + i, 1}, on_event, &out, NULL), MG_OK);
+        assert_int_equal(mg_sse_waiting(&s), 0);
+        assert_int_equal(out.n, 1);
+        assert_raw(&out, mg_buf_view(&text), 0, 0);
+        size_t newlines = 0;
+        for (size_t i = 0; i < out.events.n; i++) newlines += out.events.p[i] == '\n';
+        assert_int_equal(newlines, 1 + (1 << 20) / every); /* the data has one for each line but the first */
+        mg_sse_finish(&s);
+        seen_finish(&out);
+        mg_buf_finish(&text);
+    }
+}
+
+/* One event that nobody can read: those around it are as they would be without. */
+static void test_bad_event_survived(void **state) {
+    (void)state;
+    static const mg_str bad[] = {
+        MG_STR_INIT("data: {\"cut\": \n\n"),          MG_STR_INIT("data: \xff\xfe\x00\x01\r\n\r\n"),
+        MG_STR_INIT("garbage without a colon\n\n"),   MG_STR_INIT("data\r\r"),
+        MG_STR_INIT("event:\ndata: }\nid: \x00\n\n"), MG_STR_INIT(":::\n:\n\n"),
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        mg_buf text = {0};
+        mg_buf_str(&text, MG_STR("event: a\ndata: {\"a\":1}\n\n"));
+        mg_buf_str(&text, bad[i]);
+        mg_buf_str(&text, MG_STR("event: b\ndata: {\"b\":2}\n\n"));
+        for (size_t cut = 0; cut <= text.n; cut++) {
+            seen out = {0};
+            assert_int_equal(run(mg_buf_view(&text), (size_t[]){cut}, 1, &out), 0);
+            assert_int_equal(out.n, 3);
+            mg_str first = MG_STR("data event=[\"a\"] id=[\"\"] data={\"a\":1} raw=");
+            mg_str last = MG_STR("data event=[\"b\"] id=[\"\"] data={\"b\":2} raw=");
+            assert_memory_equal(out.events.p, first.p, first.n);
+            assert_non_null(memmem(out.events.p, out.events.n, last.p, last.n));
+            seen_finish(&out);
+        }
+        mg_buf_finish(&text);
+    }
+}
+
 static void test_too_large(void **state) {
     (void)state;
     for (size_t piece = 1; piece <= 40; piece++) {
@@ -254,6 +306,8 @@ int main(void) {
         cmocka_unit_test(test_fields),
         cmocka_unit_test(test_random_streams),
         cmocka_unit_test(test_large_event),
+        cmocka_unit_test(test_large_event_by_bytes),
+        cmocka_unit_test(test_bad_event_survived),
         cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_no_copy),
