@@ -76,7 +76,7 @@ enum { MAX_EVENTS = 64 };
 typedef struct script {
     mg_event events[MAX_EVENTS];
     size_t n;
-    bool regular; /* no signature for a block that has one */
+    bool regular; /* no signature for a block that has one, and no call whose id comes late */
 } script;
 
 /* A byte says which event, the next how long its text is. */
@@ -87,6 +87,7 @@ static void read_script(mg_str bytes, script *s) {
     static const mg_str names[] = {MG_STR_INIT("openai"), MG_STR_INIT("gemini"), MG_STR_INIT("image/png"),
                                    MG_STR_INIT("")};
     bool sealed = false;
+    uint8_t begun = 0, named = 0; /* a bit for each call */
     *s = (script){.regular = true};
     while (bytes.n >= 2 && s->n < MAX_EVENTS) {
         uint8_t kind = (uint8_t)bytes.p[0], length = (uint8_t)bytes.p[1];
@@ -96,6 +97,12 @@ static void read_script(mg_str bytes, script *s) {
         e->text = mg_str_from(bytes.p, length < bytes.n ? length : bytes.n);
         e->id = e->type == MG_EVENT_TOOL || e->type == MG_EVENT_MEDIA ? names[kind / 32 % 4] : (mg_str){0};
         bytes = mg_str_skip(bytes, e->text.n);
+        if (e->type == MG_EVENT_TOOL) {
+            uint8_t call = (uint8_t)(1u << e->index);
+            if (e->id.n && begun & call && !(named & call)) s->regular = false;
+            begun |= call;
+            if (e->id.n) named |= call;
+        }
         if (e->type == MG_EVENT_SIGNATURE && !e->text.n) e->text = MG_STR("s");
         if (e->type == MG_EVENT_SIGNATURE && sealed) s->regular = false;
         if (e->type == MG_EVENT_SIGNATURE) sealed = true;
