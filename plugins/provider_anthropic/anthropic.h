@@ -46,6 +46,7 @@ typedef struct anthropic_model {
     bool thinks; /* has extended thinking */
     bool adaptive; /* thinking.type "adaptive", output_config.effort and thinking.display */
     bool adaptive_only; /* no thinking.budget_tokens; effort "xhigh" */
+    bool thinks_unasked; /* thinks where the request does not say */
     bool thinks_always; /* thinking can't be turned off */
     bool between_tools; /* thinking is turned off by type "between_tools" */
     bool sampling; /* temperature, top_p, top_k */

@@ -125,7 +125,7 @@ bool part_read(const anthropic_encoder *e, const mg_json *part, bool text_only, 
     const char *known = NULL;
     if (str_is(type, "text")) {
         text_read(e, anthropic_text(e->h, part, "text"), out);
-        known = "type text cache_control";
+        known = "type text cache_control vendor";
     } else if (str_is(type, "refusal")) {
         text_read(e, anthropic_text(e->h, part, "refusal"), out);
         known = "type refusal cache_control";

@@ -197,7 +197,7 @@ static bool call_block(anthropic_encoder *e, content *c, const mg_json *call) {
     put_text(e, name);
     put(e, ",\"input\":");
     if (!arguments_put(e, anthropic_get(e->h, function, "arguments"))) return false;
-    drop_others(e, call, e->place, "id type function index");
+    drop_others(e, call, e->place, "id type function index vendor");
     snprintf(place, sizeof place, "%s.function", e->place);
     drop_others(e, function, place, "name arguments");
     return true;

@@ -78,6 +78,7 @@ anthropic_model anthropic_model_of(mg_str model) {
         .thinks = n.version >= 307,
         .adaptive = n.version >= 406,
         .adaptive_only = n.version >= 407,
+        .thinks_unasked = storied || n.version >= 500,
         .thinks_always = storied || (opus && n.version >= 505),
         .between_tools = n.family == FAMILY_SONNET && n.version >= 505,
         .sampling = n.version < 407,

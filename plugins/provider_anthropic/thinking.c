@@ -51,9 +51,11 @@ static bool wish_read(const anthropic_encoder *e, wish *w) {
     if (!effort_read(e, w)) return false;
     if (anthropic_void(e->h, v)) return true;
     mg_str type = anthropic_text(e->h, v, "type");
+    w->budget = e->h->json_int(anthropic_get(e->h, v, "budget_tokens"), -1);
+    if (w->budget < 0) w->budget = -1; /* as the model sees fit */
+    if (!type.n && w->budget < 0) return true; /* only how it is shown */
     w->said = true;
     w->adaptive = str_is(type, "adaptive");
-    w->budget = e->h->json_int(anthropic_get(e->h, v, "budget_tokens"), -1);
     w->off = str_is(type, "disabled") || (w->budget == 0 && !w->adaptive);
     if (w->adaptive || w->off || str_is(type, "enabled") || w->budget > 0) return true;
     return refuse(e, "thinking.type has to be one of enabled, disabled, adaptive");
@@ -180,13 +182,22 @@ static void plan_display(anthropic_encoder *e) {
         drop(e, "thinking.include (this model always shows its thinking)");
 }
 
+/* Models that think by themselves only have to be told how to show it. */
+static void plan_unsaid(anthropic_encoder *e) {
+    const mg_json *thinking = anthropic_get(e->h, e->request->root, "thinking");
+    if (!e->model.thinks_unasked || anthropic_void(e->h, anthropic_get(e->h, thinking, "include"))) return;
+    e->plan.type = "adaptive";
+    e->plan.thinking = true;
+}
+
 bool plan_make(anthropic_encoder *e) {
     wish w;
     int64_t stated;
     if (!max_tokens_read(e, &stated) || !wish_read(e, &w)) return false;
     e->plan = (anthropic_plan){.max_tokens = stated >= 0 ? stated : e->quirks->max_tokens};
-    if (!w.said) return true;
-    if (w.off)
+    if (!w.said)
+        plan_unsaid(e);
+    else if (w.off)
         plan_off(e, &w);
     else if (!e->model.thinks)
         thinking_drop(e, "this model does not think");

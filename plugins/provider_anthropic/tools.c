@@ -67,22 +67,45 @@ static bool tool_put(const anthropic_encoder *e, const mg_json *tool) {
 
 /* ---- tool_choice --------------------------------------------------------------------------------------------------- */
 
+enum { ALLOWED_MAX = 128 }; /* names; as many tools as OpenAI takes */
+
 static const mg_json *choice_of(const anthropic_encoder *e) {
     return anthropic_get(e->h, e->request->root, "tool_choice");
 }
 
-bool tools_forced(const anthropic_encoder *e) {
+/* The part of {"type": "allowed_tools"} that says what is allowed; NULL for other choices. */
+static const mg_json *allowed_of(const anthropic_encoder *e) {
     const mg_json *choice = choice_of(e);
+    if (!str_is(anthropic_text(e->h, choice, "type"), "allowed_tools")) return NULL;
+    return anthropic_get(e->h, choice, "allowed_tools");
+}
+
+bool tools_forced(const anthropic_encoder *e) {
+    const mg_json *choice = choice_of(e), *allowed = allowed_of(e);
+    if (allowed) return str_is(anthropic_text(e->h, allowed, "mode"), "required");
     return anthropic_is(e->h, choice, MG_JSON_OBJECT) || str_is(e->h->json_str(choice), "required");
+}
+
+/* Whether a tool may be called. Anthropic can't be told so: the others are not sent. */
+static bool is_allowed(const anthropic_encoder *e, const mg_json *tool) {
+    const mg_json *allowed = allowed_of(e);
+    mg_str name = anthropic_text(e->h, anthropic_get(e->h, tool, "function"), "name");
+    if (!allowed) return true;
+    const mg_json *a = e->h->json_child(anthropic_get(e->h, allowed, "tools"));
+    for (size_t i = 0; a && i < ALLOWED_MAX; a = e->h->json_next(a), i++)
+        if (name.n && str_eq(name, anthropic_text(e->h, anthropic_get(e->h, a, "function"), "name"))) return true;
+    drop(e, "%s (not among the allowed tools)", e->place);
+    return false;
 }
 
 /* Writes {"type":…,"name":… with its brace open. */
 static bool choice_type_put(const anthropic_encoder *e, const mg_json *choice) {
     mg_str word = e->h->json_str(choice), type = anthropic_text(e->h, choice, "type");
     mg_str name = anthropic_text(e->h, anthropic_get(e->h, choice, "function"), "name");
-    if (anthropic_void(e->h, choice) || str_is(word, "auto")) {
+    bool allowed = allowed_of(e) != NULL;
+    if (allowed ? !tools_forced(e) : anthropic_void(e->h, choice) || str_is(word, "auto")) {
         put(e, "{\"type\":\"auto\"");
-    } else if (str_is(word, "required")) {
+    } else if (allowed || str_is(word, "required")) {
         put(e, "{\"type\":\"any\"");
     } else if (str_is(word, "none")) {
         put(e, "{\"type\":\"none\"");
@@ -90,7 +113,8 @@ static bool choice_type_put(const anthropic_encoder *e, const mg_json *choice) {
         put(e, "{\"type\":\"tool\",\"name\":");
         put_text(e, name);
     } else {
-        return refuse(e, "tool_choice: Anthropic takes 'auto', 'none', 'required' or a function by its name");
+        return refuse(
+            e, "tool_choice: Anthropic takes 'auto', 'none', 'required', allowed tools or a function by its name");
     }
     return true;
 }
@@ -99,10 +123,7 @@ static bool choice_put(anthropic_encoder *e, bool tools) {
     const mg_json *choice = choice_of(e);
     const mg_json *parallel = anthropic_get(e->h, e->request->root, "parallel_tool_calls");
     bool one = !e->h->json_bool(parallel, true), none = str_is(e->h->json_str(choice), "none");
-    if (!tools) {
-        if (tools_forced(e)) return refuse(e, "tool_choice asks for a tool, but tools has none");
-        return true;
-    }
+    if (!tools) return !tools_forced(e) || refuse(e, "tool_choice asks for a tool, but tools has none that it may be");
     if (anthropic_void(e->h, choice) && !one) return true;
     if (!put_member(e, "tool_choice")) return true;
     if (!choice_type_put(e, choice)) return false;
@@ -113,16 +134,17 @@ static bool choice_put(anthropic_encoder *e, bool tools) {
 bool tools_put(anthropic_encoder *e) {
     const mg_json *tools = anthropic_get(e->h, e->request->root, "tools");
     const mg_json *tool = e->h->json_child(tools);
-    size_t i = 0;
+    size_t i = 0, n = 0;
     if (!anthropic_void(e->h, tools) && !anthropic_is(e->h, tools, MG_JSON_ARRAY))
         return refuse(e, "tools has to be a list");
-    if (!tool || !put_member(e, "tools")) return choice_put(e, false);
     for (; tool; tool = e->h->json_next(tool), i++) {
         snprintf(e->place, sizeof e->place, "tools[%zu]", i);
-        put(e, i ? "," : "[");
+        if (!is_allowed(e, tool)) continue;
+        if (n == 0 && !put_member(e, "tools")) break;
+        put(e, n++ ? "," : "[");
         if (!tool_put(e, tool)) return false;
     }
-    put(e, "]");
+    if (n) put(e, "]");
     e->place[0] = 0;
-    return choice_put(e, true);
+    return choice_put(e, n > 0);
 }

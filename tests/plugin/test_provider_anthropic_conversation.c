@@ -200,7 +200,17 @@ static void translates_tools(void **state) {
         snprintf(expected, sizeof expected, SONNET "'tools':[" TOOL_OUT "],'tool_choice':%s," HI "}", choices[i][1]);
         adds(&sonnet, more, expected, "");
     }
-    refuses_with(&sonnet, "'tools':[" TOOL "],'tool_choice':{'type':'allowed_tools'}", "tool_choice");
+#define ALLOW(mode) "'tool_choice':{'type':'allowed_tools','allowed_tools':{'mode':'" mode "','tools':[" TOOL "]}}"
+    static const char *const modes[][2] = {{ALLOW("auto"), "auto"}, {ALLOW("required"), "any"}};
+    for (size_t i = 0; i < 2; i++) {
+        char more[512], expected[512];
+        snprintf(more, sizeof more, "'tools':[{'type':'function','function':{'name':'g'}}," TOOL "],%s", modes[i][0]);
+        snprintf(expected, sizeof expected, SONNET "'tools':[" TOOL_OUT "],'tool_choice':{'type':'%s'}," HI "}",
+                 modes[i][1]);
+        adds(&sonnet, more, expected, "tools[0] (not among the allowed tools)\n");
+    }
+    refuses_with(&sonnet, "'tools':[{'type':'function','function':{'name':'g'}}]," ALLOW("required"), "tool_choice");
+    refuses_with(&sonnet, "'tools':[" TOOL "],'tool_choice':{'type':'custom','custom':{'name':'f'}}", "tool_choice");
     adds(&sonnet, "'tools':[],'tool_choice':'auto'", SONNET HI "}", "");
     adds(&old, "'tools':[{'type':'function','function':{'name':'f','strict':true,'parameters':{'type':'object'}}}]",
          HEAD("claude-3-5-haiku-20241022", "4096") "'tools':[" TOOL_OUT "]," HI "}", "tools[0].function.strict\n");
@@ -278,6 +288,16 @@ static void thinks_adaptively(void **state) {
               "4096") "'thinking':{'type':'adaptive','display':'omitted'},'output_config':{'effort':'low'"
                       "}," HI "}",
          "");
+    adds(&opus, "'thinking':{'include':true}", HEAD("claude-opus-4-8", "4096") HI "}", "");
+    adds(&fable, "'thinking':{'include':true}",
+         HEAD("claude-fable-5", "4096") "'thinking':{'type':'adaptive','display':'summarized'}," HI "}", "");
+    adds(&both, "'thinking':{'include':true},'reasoning_effort':'high'",
+         HEAD("claude-sonnet-4-6",
+              "4096") "'thinking':{'type':'adaptive','display':'summarized'},'output_config':{'effort':"
+                      "'high'}," HI "}",
+         "");
+    adds(&both, "'thinking':{'type':'enabled','budget_tokens':-1}",
+         HEAD("claude-sonnet-4-6", "4096") "'thinking':{'type':'adaptive'}," HI "}", "");
     adds(&fable, "'reasoning_effort':'none'", HEAD("claude-fable-5", "4096") "'output_config':{'effort':'low'}," HI "}",
          "reasoning_effort (this model always thinks; sent as the least effort)\n");
     ask a = opus;
