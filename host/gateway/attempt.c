@@ -308,7 +308,7 @@ static void send(mg_attempt *a) {
                              .ca_file = p->ca_file,
                              .max_body = a->r->stream ? 0 : MG_EMBEDDINGS_MAX};
     if (a->target->total_ms) q.timeouts.total_ms = a->target->total_ms;
-    if (a->r->first_byte_ms) q.timeouts.first_byte_ms = a->r->first_byte_ms;
+    if (a->r->routing.first_byte_ms) q.timeouts.first_byte_ms = a->r->routing.first_byte_ms;
     a->call = mg_upstream_start(a->r->worker->upstream, &q, &upstream_events, a);
 }
 

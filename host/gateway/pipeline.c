@@ -339,10 +339,10 @@ static bool about_the_request(const mg_attempt *a) {
 }
 
 static bool try_again(mg_request *r, mg_attempt *a) {
-    uint32_t retry_on = r->retry_on ? r->retry_on : (uint32_t)RETRY;
+    uint32_t retry_on = r->routing.retry_on ? r->routing.retry_on : (uint32_t)RETRY;
     if (r->committed || r->attempt_no >= 16) return false;
     bool transport = a->failure == MG_FAIL_NONE; /* refused, reset, timeout, rubbish: no answer to classify */
-    if (r->retries_here < r->max_retries && (transport || retry_on & 1u << a->failure)) {
+    if (r->retries_here < r->routing.max_retries && (transport || retry_on & 1u << a->failure)) {
         r->retries_here++;
         return true;
     }

@@ -24,6 +24,7 @@ mg_request *mg_request_create(mg_worker *w, mg_exchange *x) {
     r->arena = x->arena;
     r->snapshot = mg_snapshot_ref(mg_worker_snapshot(w));
     r->format = &mg_format_openai;
+    r->routing = MG_ROUTING_DEFAULTS;
     r->started_us = x->started_us;
     r->decisions_tail = &r->decisions;
     r->tokens_max_output = -1;

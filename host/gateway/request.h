@@ -6,6 +6,7 @@
 #include "base/edits.h"
 #include "format/format.h"
 #include "gateway/phase.h"
+#include "gateway/routing.h"
 #include "gateway/snapshot.h"
 #include "gateway/worker.h"
 #include "net/server.h"
@@ -71,10 +72,7 @@ struct mg_request {
 
     mg_target *targets; /* resolved, in the order to try */
     size_t n_targets;
-    mg_strategy strategy;
-    int max_retries; /* further attempts at the same target */
-    uint32_t retry_on; /* 1 << mg_failure */
-    uint64_t first_byte_ms; /* 0: the provider's */
+    mg_routing routing;
     size_t target_at;
     int attempt_no;
     mg_attempt *attempt; /* the present one, or NULL */

@@ -97,7 +97,7 @@ mg_status mg_route_model(mg_request *r, mg_str name, mg_error *error) {
     st = keep_allowed(r, targets, n, name, error);
     if (st != MG_OK) return st;
     r->model = name;
-    r->strategy = strategy;
+    r->routing.strategy = strategy;
     r->target_at = 0;
     return MG_OK;
 }
@@ -119,7 +119,7 @@ mg_status mg_request_set_targets(mg_request *r, const mg_str *names, size_t n, m
         if (st != MG_OK) return st;
         for (size_t j = 0; j < k && total < n * 4; j++) all[total++] = t[j];
     }
-    r->strategy = MG_STRATEGY_ORDER;
+    r->routing.strategy = MG_STRATEGY_ORDER;
     r->target_at = 0;
     return keep_allowed(r, all, total, r->model, error);
 }
@@ -134,7 +134,7 @@ bool mg_request_targets_match(const mg_request *r, mg_str glob) {
 void mg_route_order(mg_request *r) {
     double sum = 0;
     uint32_t draw;
-    if (r->strategy != MG_STRATEGY_WEIGHTED || r->n_targets < 2) return;
+    if (r->routing.strategy != MG_STRATEGY_WEIGHTED || r->n_targets < 2) return;
     for (size_t i = 0; i < r->n_targets; i++) sum += r->targets[i].weight;
     mg_random(&draw, sizeof draw);
     double at = sum * (draw / 4294967296.0);

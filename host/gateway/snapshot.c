@@ -23,6 +23,7 @@ mg_snapshot *mg_snapshot_create(void) {
     s->arena = mg_arena_create(16 * 1024);
     s->prices = mg_prices_builtin();
     s->unknown_model_nano_per_million = -1;
+    s->circuit = MG_CIRCUIT_DEFAULTS;
     return s;
 }
 
@@ -50,7 +51,10 @@ mg_snapshot *mg_snapshot_ref(mg_snapshot *s) {
 
 void mg_snapshot_unref(mg_snapshot *s) {
     if (!s || __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL) > 0) return;
-    for (size_t i = 0; i < s->n_providers; i++) mg_use_unref(s->providers[i].use);
+    for (size_t i = 0; i < s->n_providers; i++) {
+        mg_use_unref(s->providers[i].use);
+        mg_keyring_release(s->providers[i].keyring);
+    }
     for (size_t i = 0; i < s->n_detectors; i++) mg_use_unref(s->detectors[i]);
     if (s->store) mg_use_unref(s->store);
     mg_arena_destroy(s->arena);

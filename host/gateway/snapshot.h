@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "gateway/circuit.h"
+#include "gateway/keyring.h"
 #include "gateway/prices.h"
 #include "net/upstream.h"
 #include "plugin/registry.h"
@@ -17,11 +19,16 @@ typedef struct mg_provider_use {
     mg_use *use;
     const mg_provider *ops;
     mg_str base_url; /* "" when the plugin answers by itself */
-    mg_str api_key; /* secret */
+    mg_str api_key; /* secret; the first of several */
+    const mg_str *api_keys; /* secret; where there are several */
+    size_t n_api_keys;
+    mg_keyring *keyring; /* of several keys; released with the snapshot; else NULL */
     mg_str ca_file;
     mg_upstream_timeouts timeouts;
     size_t index; /* position in the snapshot */
 } mg_provider_use;
+
+typedef enum mg_strategy { MG_STRATEGY_ORDER, MG_STRATEGY_WEIGHTED, MG_STRATEGY_LATENCY, MG_STRATEGY_COST } mg_strategy;
 
 /* Where a request may go: a provider and the vendor's name of the model. */
 typedef struct mg_target {
@@ -30,9 +37,10 @@ typedef struct mg_target {
     mg_str name; /* "openai/gpt-4o" */
     double weight;
     uint64_t total_ms; /* 0: the provider's own */
+    /* Neighbors of the same group are ordered among themselves by its strategy; 0: in no group, ordered by the list's. */
+    uint16_t group;
+    mg_strategy group_strategy;
 } mg_target;
-
-typedef enum mg_strategy { MG_STRATEGY_ORDER, MG_STRATEGY_WEIGHTED, MG_STRATEGY_LATENCY, MG_STRATEGY_COST } mg_strategy;
 
 /* A public model name and what stands behind it. */
 typedef struct mg_model {
@@ -114,6 +122,7 @@ typedef struct mg_snapshot {
     const mg_str *http_allow; /* host[:port] globs that policies may reach */
     size_t n_http_allow;
     bool http_private; /* may those be private addresses? */
+    mg_circuit_settings circuit; /* of all targets */
     mg_use *store;
     mg_use **detectors;
     size_t n_detectors;

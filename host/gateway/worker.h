@@ -4,6 +4,8 @@
 
 #include "base/json.h"
 #include "base/metrics.h"
+#include "gateway/hedge.h"
+#include "gateway/keyring.h"
 #include "gateway/phase.h"
 #include "gateway/snapshot.h"
 #include "gateway/spool.h"
@@ -22,6 +24,9 @@ typedef struct mg_gateway {
     size_t n_workers;
     mg_snapshot *snapshot; /* the newest; swap with mg_gateway_publish, take with mg_gateway_snapshot */
     pthread_mutex_t lock; /* guards `snapshot` */
+    mg_circuits *circuits;
+    mg_keyrings *keyrings;
+    mg_hedge hedge;
     uint8_t secret[32]; /* for keyed hashes of what must not be readable */
 } mg_gateway;
 

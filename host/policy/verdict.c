@@ -292,10 +292,10 @@ mg_status mg_result_apply_targets(const mg_result *result, mg_request *r, mg_err
             if (result->targets[i].weight > 0) r->targets[t].weight = result->targets[i].weight;
             if (result->targets[i].timeout_ms) r->targets[t].total_ms = result->targets[i].timeout_ms;
         }
-    r->strategy = result->strategy;
-    if (result->max_retries >= 0) r->max_retries = result->max_retries;
-    if (result->retry_on) r->retry_on = result->retry_on;
-    if (result->first_byte_ms) r->first_byte_ms = result->first_byte_ms;
+    r->routing.strategy = result->strategy;
+    if (result->max_retries >= 0) r->routing.max_retries = result->max_retries;
+    if (result->retry_on) r->routing.retry_on = result->retry_on;
+    if (result->first_byte_ms) r->routing.first_byte_ms = result->first_byte_ms;
     return MG_OK;
 }
 
