@@ -24,6 +24,7 @@ void google_drop_others(const google_encoder *e, const mg_json *object, const ch
         const char *const *k = known;
         while (*k && !str_is(key, *k)) k++;
         if (*k || e->h->json_type(m) == MG_JSON_NULL) continue;
+        if (!key.n) key = STR("\"\"");
         google_drop(e, "%s%s%.*s", where, *where ? "." : "", (int)(key.n > 100 ? 100 : key.n), key.p);
     }
 }

@@ -44,6 +44,7 @@ void google_buf_add(google_buf *b, mg_str s) {
 
 void google_buf_json(google_buf *b, mg_str s) {
     char escape[8];
+    if (!s.n) s = STR(""); /* whose address may be counted from */
     google_buf_add(b, STR("\""));
     for (size_t i = 0, from = 0; i <= s.n; i++) {
         unsigned char c = i < s.n ? (unsigned char)s.p[i] : 0;
@@ -123,18 +124,28 @@ static int hex4(mg_str s) {
     return value;
 }
 
+/* What stands behind a backslash. Half a surrogate pair is refused, as the host's parser and the vendor's do. */
+static bool escaped(mg_str *s) {
+    if (!s->n || !memchr("\"\\/bfnrtu", *s->p, 9)) return false;
+    bool unicode = *s->p == 'u';
+    *s = str_skip(*s, 1);
+    if (!unicode) return true;
+    int high = hex4(*s), low = s->n >= 10 && s->p[4] == '\\' && s->p[5] == 'u' ? hex4(str_skip(*s, 6)) : -1;
+    bool pair = high >= 0xd800 && high <= 0xdbff;
+    if (high < 0 || (high >= 0xdc00 && high <= 0xdfff) || (pair && (low < 0xdc00 || low > 0xdfff))) return false;
+    *s = str_skip(*s, pair ? 10 : 4);
+    return true;
+}
+
 /* The inside of a string, as it stands. */
 static bool string(mg_str *s, mg_str *inside) {
     if (!take(s, '"')) return false;
     inside->p = s->p;
     while (s->n && *s->p != '"') {
+        bool escape = *s->p == '\\';
         if ((unsigned char)*s->p < 0x20) return false;
-        if (*s->p == '\\') {
-            *s = str_skip(*s, 1);
-            if (!s->n || !memchr("\"\\/bfnrtu", *s->p, 9)) return false;
-            if (*s->p == 'u' && hex4(str_skip(*s, 1)) < 0) return false;
-        }
         *s = str_skip(*s, 1);
+        if (escape && !escaped(s)) return false;
     }
     inside->n = (size_t)(s->p - inside->p);
     return take(s, '"');
@@ -207,15 +218,13 @@ static void utf8_add(google_buf *out, unsigned c) {
 
 /* \uXXXX, or two of them for a character beyond the first plane; s stands on the first X. Returns how many bytes it read. */
 static size_t unicode_add(mg_str s, google_buf *out) {
-    int high = hex4(s);
-    if (high < 0xd800 || high > 0xdfff) {
-        utf8_add(out, (unsigned)high);
+    unsigned high = (unsigned)hex4(s);
+    if (high < 0xd800 || high > 0xdbff) {
+        utf8_add(out, high);
         return 4;
     }
-    int low = s.n >= 10 && s.p[4] == '\\' && s.p[5] == 'u' ? hex4(str_skip(s, 6)) : -1;
-    bool pair = high < 0xdc00 && low >= 0xdc00 && low <= 0xdfff;
-    utf8_add(out, pair ? 0x10000u + ((unsigned)(high - 0xd800) << 10) + (unsigned)(low - 0xdc00) : 0xfffdu);
-    return pair ? 10 : 4;
+    utf8_add(out, 0x10000u + ((high - 0xd800) << 10) + (unsigned)hex4(str_skip(s, 6)) - 0xdc00);
+    return 10;
 }
 
 static void unescape(mg_str s, google_buf *out) {
