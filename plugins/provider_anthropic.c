@@ -18,7 +18,7 @@ typedef struct provider {
     anthropic_quirks quirks;
 } provider;
 
-/* ---- settings ------------------------------------------------------------------------------------------------------ */
+/* ---- settings ---------------------------------------------------------------------------------------------------- */
 
 static size_t elements_count(const mg_settings *s, const char *key) {
     mg_str name, value;
@@ -120,7 +120,7 @@ static void *provider_open(const mg_host *host, const mg_settings *s, mg_error *
     return NULL;
 }
 
-/* ---- operations ---------------------------------------------------------------------------------------------------- */
+/* ---- operations -------------------------------------------------------------------------------------------------- */
 
 /* A header of the setting replaces ours of the same name. */
 static void header_put(const provider *p, const mg_provider_out *out, mg_str name, mg_str value) {
@@ -168,7 +168,7 @@ static bool native(void *self, mg_operation operation, mg_format_id format) {
     return format == MG_FORMAT_ANTHROPIC && (operation == MG_OP_CHAT || operation == MG_OP_COUNT_TOKENS);
 }
 
-/* ---- descriptor ---------------------------------------------------------------------------------------------------- */
+/* ---- descriptor -------------------------------------------------------------------------------------------------- */
 
 static const mg_setting settings[] = {
     {"api_key", MG_SETTING_SECRET, NULL, false, "key that is sent as x-api-key"},

@@ -29,19 +29,20 @@ static inline bool anthropic_void(const mg_host *h, const mg_json *v) { return !
 mg_status anthropic_fail(mg_error *error, int http, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* ---- text (text.c) ------------------------------------------------------------------------------------------------- */
+/* ---- text (text.c) ----------------------------------------------------------------------------------------------- */
 
 /* True if all of the text is one JSON object (RFC 8259), at most 128 deep. */
 bool anthropic_json_object(mg_str text);
-/* Decodes base64 (RFC 4648, 4; padding may be missing) into out, which takes text.n / 4 * 3 + 3 bytes; -1 if it is none. */
+/* Decodes base64 (RFC 4648, 4; padding may be missing) into out, which takes text.n / 4 * 3 + 3 bytes; -1 if it is
+ * none. */
 int64_t anthropic_base64(mg_str text, char *out);
 /* True if nothing but white space is in it. */
 bool anthropic_blank(mg_str text);
 
-/* ---- models (model.c) ---------------------------------------------------------------------------------------------- */
+/* ---- models (model.c) -------------------------------------------------------------------------------------------- */
 
-/* What a model takes, as documented. Read out of its name: a "claude-" name of a generation that is not known counts as the
- * newest; any other name as a server's own that speaks the API as it was before 4.1. */
+/* What a model takes, as documented. Read out of its name: a "claude-" name of a generation that is not known counts
+ * as the newest; any other name as a server's own that speaks the API as it was before 4.1. */
 typedef struct anthropic_model {
     bool thinks; /* has extended thinking */
     bool adaptive; /* thinking.type "adaptive", output_config.effort and thinking.display */
@@ -57,7 +58,7 @@ typedef struct anthropic_model {
 
 anthropic_model anthropic_model_of(mg_str name);
 
-/* ---- requests ------------------------------------------------------------------------------------------------------ */
+/* ---- requests ---------------------------------------------------------------------------------------------------- */
 
 /* What the settings say; strings are borrowed from them. */
 typedef struct anthropic_quirks {
@@ -66,16 +67,17 @@ typedef struct anthropic_quirks {
     int64_t max_tokens; /* for requests that state none */
 } anthropic_quirks;
 
-/* Writes the body of MG_OP_CHAT or MG_OP_COUNT_TOKENS: a body of MG_FORMAT_ANTHROPIC as splices (model, stream, and what the
- * settings drop), the canonical form as a body of its own. MG_ERROR: 400 and a sentence. */
+/* Writes the body of MG_OP_CHAT or MG_OP_COUNT_TOKENS: a body of MG_FORMAT_ANTHROPIC as splices (model, stream, and
+ * what the settings drop), the canonical form as a body of its own. MG_ERROR: 400 and a sentence. */
 mg_status anthropic_encode_body(const mg_host *h, const anthropic_quirks *quirks, const mg_provider_request *request,
                                 const mg_provider_out *out, mg_error *error);
 
-/* ---- answers ------------------------------------------------------------------------------------------------------- */
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 enum { ANTHROPIC_STATE_SIZE = 4096 };
 
-/* mg_provider.decode (its state_size is ANTHROPIC_STATE_SIZE) and mg_provider.classify, with the host in place of `self`. */
+/* mg_provider.decode (its state_size is ANTHROPIC_STATE_SIZE) and mg_provider.classify, with the host in place of
+ * `self`. */
 mg_status anthropic_decode(const mg_host *h, const mg_frame *frame, const mg_sink *sink, mg_error *error);
 void anthropic_classify(const mg_host *h, const mg_frame *frame, const mg_header *headers, size_t n_headers,
                         mg_classification *out);

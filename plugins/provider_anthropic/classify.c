@@ -7,7 +7,7 @@
 
 static const int64_t WAIT_MAX_MS = 30 * 86400000LL; /* whoever asks for more has made a mistake */
 
-/* ---- waiting ------------------------------------------------------------------------------------------------------- */
+/* ---- waiting ----------------------------------------------------------------------------------------------------- */
 
 static mg_str header_find(const mg_header *headers, size_t n, const char *name) {
     for (size_t i = 0; i < n; i++)
@@ -64,7 +64,7 @@ static int64_t wait_read(const mg_header *headers, size_t n) {
     return ms < WAIT_MAX_MS ? ms : WAIT_MAX_MS;
 }
 
-/* ---- what the body says -------------------------------------------------------------------------------------------- */
+/* ---- what the body says ------------------------------------------------------------------------------------------ */
 
 static bool mentions(mg_str text, const char *part) {
     size_t n = strlen(part);

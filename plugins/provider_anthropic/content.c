@@ -5,7 +5,7 @@
 
 #include "encoder.h"
 
-/* ---- data URLs ----------------------------------------------------------------------------------------------------- */
+/* ---- data URLs --------------------------------------------------------------------------------------------------- */
 
 typedef struct data_url {
     mg_str mime, data;
@@ -42,7 +42,7 @@ static const char *image_mime(mg_str mime) {
     return mime.n == 9 && starts(mime, "image/jpg") ? names[0] : NULL;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static bool image_set(const anthropic_encoder *e, const data_url *d, anthropic_part *out) {
     const char *mime = image_mime(d->mime);
@@ -149,7 +149,7 @@ bool part_read(const anthropic_encoder *e, const mg_json *part, bool text_only, 
     return true;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 bool cache_put(const anthropic_encoder *e, const mg_json *cache) {
     if (anthropic_void(e->h, cache)) return false;

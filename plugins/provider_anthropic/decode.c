@@ -1,9 +1,9 @@
 /* What an answer says: whole messages, the events of a stream, and counts of tokens.
  *
- * Blocks that only Anthropic knows (server tools and their results, containers, …) are reported as they stand. In a stream
- * the input of a server tool comes in pieces: it is put together in the answer's state, so that the block is reported whole.
- * Where it does not fit or is no JSON, the block comes with the input it began with, and the pieces follow as they came:
- * {"type": "input_json_delta", "partial_json": TEXT}. */
+ * Blocks that only Anthropic knows (server tools and their results, containers, …) are reported as they stand. In a
+ * stream the input of a server tool comes in pieces: it is put together in the answer's state, so that the block is
+ * reported whole. Where it does not fit or is no JSON, the block comes with the input it began with, and the pieces
+ * follow as they came: {"type": "input_json_delta", "partial_json": TEXT}. */
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -78,7 +78,7 @@ static mg_str source(const decoder *d, const mg_json *v) {
     return (mg_str){d->frame->data.p + start, end - start};
 }
 
-/* ---- usage --------------------------------------------------------------------------------------------------------- */
+/* ---- usage ------------------------------------------------------------------------------------------------------- */
 
 /* Numbers are totals so far; one that is absent, null or 0 leaves what was known. */
 static void count_read(const decoder *d, const mg_json *usage, const char *key, int64_t *value) {
@@ -102,7 +102,7 @@ static void usage_read(const decoder *d, const mg_json *usage) {
     emit(d, (mg_event){.type = MG_EVENT_USAGE, .usage = &u});
 }
 
-/* ---- how it ended -------------------------------------------------------------------------------------------------- */
+/* ---- how it ended ------------------------------------------------------------------------------------------------ */
 
 static void finish_emit(const decoder *d, const mg_json *from) {
     static const struct {
@@ -136,7 +136,7 @@ static void meta_emit(const decoder *d, const mg_json *message) {
     if (id.n || model.n) emit(d, (mg_event){.type = MG_EVENT_META, .text = id, .name = model});
 }
 
-/* ---- pieces of blocks ---------------------------------------------------------------------------------------------- */
+/* ---- pieces of blocks -------------------------------------------------------------------------------------------- */
 
 static void citation_emit(const decoder *d, const mg_json *citation) {
     static const char head[] = "{\"type\":\"vendor_citation\",\"vendor\":\"anthropic\",\"citation\":";
@@ -173,7 +173,7 @@ static void tool_emit(const decoder *d, const mg_json *b, int64_t index, mg_str 
                        .text = input});
 }
 
-/* ---- whole messages ------------------------------------------------------------------------------------------------ */
+/* ---- whole messages ---------------------------------------------------------------------------------------------- */
 
 static void block_emit(const decoder *d, const mg_json *b) {
     mg_str type = member_text(d, b, "type");
@@ -202,7 +202,7 @@ static void message_emit(const decoder *d) {
     usage_read(d, member(d, root, "usage"));
 }
 
-/* ---- streams: a server tool's input -------------------------------------------------------------------------------- */
+/* ---- streams: a server tool's input ------------------------------------------------------------------------------ */
 
 static block *block_find(answer_state *s, int64_t index) {
     for (size_t i = 0; i < BLOCKS; i++)
@@ -319,7 +319,7 @@ static void gathered_end(const decoder *d) {
         if (d->state->blocks[i].kind == BLOCK_GATHERED) stream_block_end(d, &d->state->blocks[i]);
 }
 
-/* ---- streams: blocks ----------------------------------------------------------------------------------------------- */
+/* ---- streams: blocks --------------------------------------------------------------------------------------------- */
 
 static void tool_begin(const decoder *d, const mg_json *b, int64_t index) {
     block *open = block_take(d->state, index, BLOCK_TOOL);
@@ -409,7 +409,7 @@ static void event_emit(const decoder *d, mg_str type) {
     }
 }
 
-/* ---- frames -------------------------------------------------------------------------------------------------------- */
+/* ---- frames ------------------------------------------------------------------------------------------------------ */
 
 static void count_emit(const decoder *d) {
     mg_usage u = {.size = sizeof u};

@@ -5,7 +5,7 @@
 
 #include "encoder.h"
 
-/* ---- what all files use -------------------------------------------------------------------------------------------- */
+/* ---- what all files use ------------------------------------------------------------------------------------------ */
 
 bool refuse(const anthropic_encoder *e, const char *format, ...) {
     va_list args;
@@ -92,7 +92,7 @@ static const mg_json *top(const anthropic_encoder *e, const char *key) {
 }
 static bool has(const anthropic_encoder *e, const char *key) { return !anthropic_void(e->h, top(e, key)); }
 
-/* ---- what can't be expressed --------------------------------------------------------------------------------------- */
+/* ---- what can't be expressed ------------------------------------------------------------------------------------- */
 
 static bool only_text_asked(const anthropic_encoder *e) {
     for (const mg_json *m = e->h->json_child(top(e, "modalities")); m; m = e->h->json_next(m))
@@ -113,7 +113,7 @@ static bool expressible(const anthropic_encoder *e) {
     return true;
 }
 
-/* ---- sampling ------------------------------------------------------------------------------------------------------ */
+/* ---- sampling ---------------------------------------------------------------------------------------------------- */
 
 /* The number's value by its source text; `otherwise` if it is none. */
 static double number_of(const anthropic_encoder *e, const mg_json *v, double otherwise) {
@@ -177,7 +177,7 @@ static bool sampling_put(anthropic_encoder *e) {
     return true;
 }
 
-/* ---- other members ------------------------------------------------------------------------------------------------- */
+/* ---- other members ----------------------------------------------------------------------------------------------- */
 
 static void stop_one(anthropic_encoder *e, const mg_json *v, size_t *n) {
     if (anthropic_blank(e->h->json_str(v))) {
@@ -238,7 +238,7 @@ static void thinking_put(anthropic_encoder *e) {
     put(e, "}");
 }
 
-/* ---- response_format ----------------------------------------------------------------------------------------------- */
+/* ---- response_format --------------------------------------------------------------------------------------------- */
 
 /* Anthropic has no JSON mode without a schema: asked for in the system prompt, as OpenAI's callers have to ask too. */
 #define JSON_NOTE "Answer with one JSON object and nothing else: no text around it and no code fence."
@@ -282,7 +282,7 @@ static void output_put(anthropic_encoder *e, const answer_form *form) {
     put(e, "}");
 }
 
-/* ---- the canonical form -------------------------------------------------------------------------------------------- */
+/* ---- the canonical form ------------------------------------------------------------------------------------------ */
 
 /* Members that are read somewhere, or whose default is meant. The rest is reported. */
 #define KNOWN                                                                                                          \

@@ -34,7 +34,7 @@ typedef struct anthropic_encoder {
     size_t message_blocks; /* written for the canonical message that is being read */
 } anthropic_encoder;
 
-/* ---- writing (encode.c) -------------------------------------------------------------------------------------------- */
+/* ---- writing (encode.c) ------------------------------------------------------------------------------------------ */
 
 static inline void put(const anthropic_encoder *e, const char *bytes) { e->out->write(e->out->ctx, str_of(bytes)); }
 static inline void put_str(const anthropic_encoder *e, mg_str bytes) { e->out->write(e->out->ctx, bytes); }
@@ -51,13 +51,13 @@ bool put_member(anthropic_encoder *e, const char *name);
 bool refuse(const anthropic_encoder *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Reports that something is left out. */
 void drop(const anthropic_encoder *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Reports the members of `object` that hold something and whose names are not in `known` ("role content name", by spaces).
- * `place` comes before their names. */
+/* Reports the members of `object` that hold something and whose names are not in `known` ("role content name", by
+ * spaces). `place` comes before their names. */
 void drop_others(const anthropic_encoder *e, const mg_json *object, const char *place, const char *known);
 /* Source text of a value; {NULL, 0} if there is none. */
 mg_str source_of(const anthropic_encoder *e, const mg_json *v);
 
-/* ---- messages ------------------------------------------------------------------------------------------------------ */
+/* ---- messages ---------------------------------------------------------------------------------------------------- */
 
 /* One content part, read and found to be expressible (content.c). */
 typedef enum anthropic_part_kind { PART_SKIP, PART_TEXT, PART_IMAGE, PART_DOCUMENT } anthropic_part_kind;

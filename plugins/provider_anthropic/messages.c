@@ -1,13 +1,13 @@
 /* The conversation: "system" and "messages".
  *
- * System and developer messages in front go to `system`. Later ones stay in their place on models that take the role system
- * among the messages, if they stand between a user's turn and the assistant's (or end the conversation); else they go to
- * `system` too, behind the others, which is reported. */
+ * System and developer messages in front go to `system`. Later ones stay in their place on models that take the role
+ * system among the messages, if they stand between a user's turn and the assistant's (or end the conversation); else
+ * they go to `system` too, behind the others, which is reported. */
 #include <stdio.h>
 
 #include "encoder.h"
 
-/* ---- blocks -------------------------------------------------------------------------------------------------------- */
+/* ---- blocks ------------------------------------------------------------------------------------------------------ */
 
 static void block_close(anthropic_encoder *e) {
     if (e->block_open) put(e, "}");
@@ -57,7 +57,7 @@ static bool part_block(anthropic_encoder *e, anthropic_list list, const anthropi
     return true;
 }
 
-/* ---- content ------------------------------------------------------------------------------------------------------- */
+/* ---- content ----------------------------------------------------------------------------------------------------- */
 
 static bool is_thinking(mg_str type) { return str_is(type, "thinking") || str_is(type, "redacted_thinking"); }
 
@@ -151,7 +151,7 @@ static bool thought_put(anthropic_encoder *e, content *c, const mg_json *v) {
     return true;
 }
 
-/* ---- tool calls and results ---------------------------------------------------------------------------------------- */
+/* ---- tool calls and results -------------------------------------------------------------------------------------- */
 
 /* Anthropic's ids have only letters, digits, _ and -; other bytes become _XX, in calls and results alike. */
 static void id_put(const anthropic_encoder *e, mg_str id) {
@@ -240,7 +240,7 @@ static bool result_block(anthropic_encoder *e, const mg_json *message) {
     return true;
 }
 
-/* ---- messages ------------------------------------------------------------------------------------------------------ */
+/* ---- messages ---------------------------------------------------------------------------------------------------- */
 
 static mg_str role_of(const anthropic_encoder *e, const mg_json *m) { return anthropic_text(e->h, m, "role"); }
 
@@ -310,7 +310,7 @@ static bool message_put(anthropic_encoder *e, const mg_json *m) {
                   role.n ? role.p : "");
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------------------------- */
+/* ---- the whole --------------------------------------------------------------------------------------------------- */
 
 /* A walk over the messages that knows, for each system message, whether it stays in its place. */
 typedef struct walk {

@@ -9,7 +9,7 @@ static void splice(const anthropic_encoder *e, size_t start, size_t end, mg_str 
     e->out->splice(e->out->ctx, start, end, text);
 }
 
-/* ---- taking out ---------------------------------------------------------------------------------------------------- */
+/* ---- taking out -------------------------------------------------------------------------------------------------- */
 
 typedef bool goes(anthropic_encoder *e, const mg_json *child, size_t index);
 
@@ -47,7 +47,7 @@ static bool member_goes(anthropic_encoder *e, const mg_json *member, size_t inde
     return true;
 }
 
-/* ---- marks --------------------------------------------------------------------------------------------------------- */
+/* ---- marks ------------------------------------------------------------------------------------------------------- */
 /* What other vendors want back travels through clients of this format as signatures and data that begin with "moongate"
  * (host/format/anthropic.h). Anthropic would refuse them. */
 
@@ -110,7 +110,7 @@ static void marks_remove(anthropic_encoder *e) {
     }
 }
 
-/* ---- members that the request decides ------------------------------------------------------------------------------ */
+/* ---- members that the request decides ---------------------------------------------------------------------------- */
 
 /* Text as a JSON string into out, which takes 6 bytes for each of text and 2 more. */
 static mg_str quoted(mg_str text, char *out) {

@@ -1,15 +1,15 @@
 /* How a request thinks, and how many tokens it may take.
  *
- * thinking and reasoning_effort become, on models with adaptive thinking, {"type": "adaptive"} and output_config.effort
- * (minimal and low: low; medium; high; xhigh: xhigh, or max where there is none); on models before, {"type": "enabled"} with a
- * budget: minimal 1,024 tokens, low 4,096, medium 8,192, high 16,384, xhigh 24,576. The budget has to be below max_tokens: if
- * the request states that, a larger budget is halved down to it, and thinking is left out where 1,024 tokens don't fit; if it
- * states none, the budget is added to the default. */
+ * thinking and reasoning_effort become, on models with adaptive thinking, {"type": "adaptive"} and
+ * output_config.effort (minimal and low: low; medium; high; xhigh: xhigh, or max where there is none); on models
+ * before, {"type": "enabled"} with a budget: minimal 1,024 tokens, low 4,096, medium 8,192, high 16,384, xhigh
+ * 24,576. The budget has to be below max_tokens: if the request states that, a larger budget becomes half of it,
+ * and thinking is left out where 1,024 tokens don't fit; if it states none, the budget is added to the default. */
 #include "encoder.h"
 
 enum { BUDGET_MIN = 1024 };
 
-/* ---- what is asked ------------------------------------------------------------------------------------------------- */
+/* ---- what is asked ----------------------------------------------------------------------------------------------- */
 
 typedef struct effort {
     const char *name;
@@ -66,7 +66,7 @@ static void thinking_drop(anthropic_encoder *e, const char *why) {
     drop(e, "%s (%s)", has ? "thinking" : "reasoning_effort", why);
 }
 
-/* ---- max_tokens ---------------------------------------------------------------------------------------------------- */
+/* ---- max_tokens -------------------------------------------------------------------------------------------------- */
 
 static bool max_tokens_read(const anthropic_encoder *e, int64_t *stated) {
     static const char *const names[] = {"max_completion_tokens", "max_tokens"};
@@ -80,10 +80,10 @@ static bool max_tokens_read(const anthropic_encoder *e, int64_t *stated) {
     return true;
 }
 
-/* ---- budgets ------------------------------------------------------------------------------------------------------- */
+/* ---- budgets ----------------------------------------------------------------------------------------------------- */
 
-/* With a budget, an assistant's turn that goes on must begin with a thought. True if the one at the end has none: clients of
- * other formats don't keep them. */
+/* With a budget, an assistant's turn that goes on must begin with a thought. True if the one at the end has none:
+ * clients of other formats don't keep them. */
 static bool thought_missing(const anthropic_encoder *e) {
     const mg_json *turn = NULL, *m = e->h->json_child(anthropic_get(e->h, e->request->root, "messages"));
     for (; m; m = e->h->json_next(m)) {
@@ -134,7 +134,7 @@ static void plan_budget(anthropic_encoder *e, const wish *w, int64_t stated) {
     e->plan.thinking = true;
 }
 
-/* ---- adaptive ------------------------------------------------------------------------------------------------------ */
+/* ---- adaptive ---------------------------------------------------------------------------------------------------- */
 
 /* The first effort whose budget is not below. */
 static const effort *effort_of_budget(int64_t budget) {
@@ -156,7 +156,7 @@ static void plan_adaptive(anthropic_encoder *e, const wish *w) {
     if (!e->model.adaptive_only && strcmp(found->adaptive, "xhigh") == 0) e->plan.effort = "max";
 }
 
-/* ---- the plan ------------------------------------------------------------------------------------------------------ */
+/* ---- the plan ---------------------------------------------------------------------------------------------------- */
 
 static void plan_off(anthropic_encoder *e, const wish *w) {
     if (w->effort) drop(e, "reasoning_effort (thinking is disabled)");

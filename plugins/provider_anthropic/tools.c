@@ -65,7 +65,7 @@ static bool tool_put(const anthropic_encoder *e, const mg_json *tool) {
                   (int)(type.n > 40 ? 40 : type.n), type.n ? type.p : "");
 }
 
-/* ---- tool_choice --------------------------------------------------------------------------------------------------- */
+/* ---- tool_choice ------------------------------------------------------------------------------------------------- */
 
 enum { ALLOWED_MAX = 128 }; /* names; as many tools as OpenAI takes */
 

@@ -1,9 +1,10 @@
-/* Whatever comes: the anthropic provider never reads or writes out of bounds, its requests are JSON, and what it reports lies
- * within bounds too. The first byte says what the rest is: a request (of its own format, canonical, or canonical to be counted),
- * a plain answer or the data of a stream's events, one a line; each answer is also classified.
+/* Whatever comes: the anthropic provider never reads or writes out of bounds, its requests are JSON, and what it
+ * reports lies within bounds too. The first byte says what the rest is: a request (of its own format, canonical, or
+ * canonical to be counted), a plain answer or the data of a stream's events, one a line; each answer is also
+ * classified.
  *
- * The plugin's sources are included: a plugin is loaded from a file and exports only its descriptor, so this is how its code
- * gets into the fuzzer, with coverage and sanitizers. */
+ * The plugin's sources are included: a plugin is loaded from a file and exports only its descriptor, so this is how
+ * its code gets into the fuzzer, with coverage and sanitizers. */
 #include "../../plugins/provider_anthropic.c"
 #include "../../plugins/provider_anthropic/classify.c"
 #include "../../plugins/provider_anthropic/content.c"

@@ -1,5 +1,5 @@
-/* The anthropic provider on recorded traffic: requests in its own format pass byte for byte, nothing of an answer is lost,
- * nothing crashes. */
+/* The anthropic provider on recorded traffic: requests in its own format pass byte for byte, nothing of an answer is
+ * lost, nothing crashes. */
 #include "recordings.h"
 
 static provider plain;
@@ -134,7 +134,7 @@ static void expected_finish(expected *x) {
     mg_buf_finish(&x->calls);
 }
 
-/* ---- rows ---------------------------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 static void check_request(const mg_json *row, mg_str line, const char *id, bool count) {
     const mg_json *request = mg_json_get(row, MG_STR("request"));
@@ -242,7 +242,7 @@ static void passes_recordings(void **state) {
     assert_true(s.requests > 100 && s.plain > 50 && s.streams > 10 && s.failures > 0 && s.calls > 10 && s.thoughts > 5);
 }
 
-/* ---- other people's fixtures: bodies without requests -------------------------------------------------------------- */
+/* ---- other people's fixtures: bodies without requests ------------------------------------------------------------ */
 
 static void check_fixture(const mg_json *row, mg_str line, void *arg) {
     mg_str name = recordings_text(row, "name"), body = recordings_text(row, "body");
@@ -274,7 +274,7 @@ static void passes_fixtures(void **state) {
     assert_true(n > 10);
 }
 
-/* ---- mutations ----------------------------------------------------------------------------------------------------- */
+/* ---- mutations --------------------------------------------------------------------------------------------------- */
 
 static void ignore_event(void *ctx, const mg_event *e) {
     (void)ctx;
