@@ -41,12 +41,14 @@ void openai_chat_emit(const decoder *d); /* decode_chat.c: the choices */
 void openai_message_emit(const decoder *d, const mg_json *message, int64_t choice); /* decode_message.c */
 void openai_responses_emit(const decoder *d); /* decode_responses.c: a whole frame */
 
-/* decode_item.c: reports what of an item of a Responses answer has not been said before; `place` is its index in the
- * output. */
-void openai_item_emit(const decoder *d, openai_state *state, int64_t place, const mg_json *item);
+/* decode_item.c: reports what of an item of a Responses answer has not been said before. */
+void openai_item_emit(const decoder *d, openai_state *state, openai_item *it, const mg_json *item);
 
 /* The state of one output item. Valid until another place is asked for. */
 openai_item *openai_item_of(openai_state *state, int64_t place);
+/* The item whose id `item` has, or NULL. */
+openai_item *openai_item_known(const decoder *d, openai_state *state, const mg_json *item);
+void openai_item_name(const decoder *d, openai_item *it, const mg_json *item); /* notes the id */
 
 enum { OPENAI_NUMBERED = 1, OPENAI_NAMED = 2, OPENAI_ARGUED = 4, OPENAI_SAID = 8, OPENAI_WHOLE = 16 };
 

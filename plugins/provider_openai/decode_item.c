@@ -11,6 +11,22 @@ openai_item *openai_item_of(openai_state *state, int64_t place) {
     return it;
 }
 
+static uint32_t id_hash(const decoder *d, const mg_json *item) {
+    mg_str id = openai_text(d->h, item, "id");
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (size_t i = 0; i < id.n; i++) hash = (hash ^ (unsigned char)id.p[i]) * 16777619u;
+    return id.n ? hash | 1 : 0;
+}
+
+void openai_item_name(const decoder *d, openai_item *it, const mg_json *item) { it->id = id_hash(d, item); }
+
+openai_item *openai_item_known(const decoder *d, openai_state *state, const mg_json *item) {
+    uint32_t id = id_hash(d, item);
+    for (size_t i = 0; id && i < OPENAI_ITEMS; i++)
+        if (state->items[i].id == id) return &state->items[i];
+    return NULL;
+}
+
 /* ---- messages ---------------------------------------------------------------------------------------------------- */
 
 /* Chat completions keep what a citation of a page says one level deeper; other citations are OpenAI's own. */
@@ -108,8 +124,7 @@ static void item_image_emit(const decoder *d, const mg_json *item) {
         other_emit(d, item);
 }
 
-void openai_item_emit(const decoder *d, openai_state *state, int64_t place, const mg_json *item) {
-    openai_item *it = openai_item_of(state, place);
+void openai_item_emit(const decoder *d, openai_state *state, openai_item *it, const mg_json *item) {
     mg_str type = openai_text(d->h, item, "type");
     if (it->flags & OPENAI_WHOLE || !openai_is_object(d->h, item)) return;
     it->flags |= OPENAI_WHOLE;

@@ -1,41 +1,41 @@
 /* One message of a chat completion, or a piece of it. */
 #include "decode.h"
 
-/* What a message may hold. Found in one walk, for a chunk has one or two of them. */
+/* What a message may hold, by the length of the names. Found in one walk, for a chunk has one or two of them. */
 typedef enum member {
-    CONTENT,
-    REASONING_CONTENT, /* DeepSeek and most others */
-    REASONING, /* vLLM, Groq, OpenRouter */
-    REASONING_DETAILS, /* OpenRouter, with signatures */
-    REFUSAL,
-    TOOL_CALLS,
-    FUNCTION_CALL,
-    ANNOTATIONS,
     AUDIO,
     IMAGES, /* OpenRouter */
+    CONTENT,
+    REFUSAL,
+    REASONING, /* vLLM, Groq, OpenRouter */
+    TOOL_CALLS,
+    ANNOTATIONS,
+    FUNCTION_CALL,
     EXTRA_CONTENT, /* Gemini's OpenAI routes */
+    REASONING_CONTENT, /* DeepSeek and most others */
+    REASONING_DETAILS, /* OpenRouter, with signatures */
     N_MEMBERS
 } member;
 
 static void members_find(const decoder *d, const mg_json *message, const mg_json *found[N_MEMBERS]) {
     static const mg_str names[N_MEMBERS] = {
 #define NAME(literal) {literal, sizeof(literal) - 1}
-        [CONTENT] = NAME("content"),
-        [REASONING_CONTENT] = NAME("reasoning_content"),
-        [REASONING] = NAME("reasoning"),
-        [REASONING_DETAILS] = NAME("reasoning_details"),
-        [REFUSAL] = NAME("refusal"),
-        [TOOL_CALLS] = NAME("tool_calls"),
-        [FUNCTION_CALL] = NAME("function_call"),
-        [ANNOTATIONS] = NAME("annotations"),
         [AUDIO] = NAME("audio"),
         [IMAGES] = NAME("images"),
+        [CONTENT] = NAME("content"),
+        [REFUSAL] = NAME("refusal"),
+        [REASONING] = NAME("reasoning"),
+        [TOOL_CALLS] = NAME("tool_calls"),
+        [ANNOTATIONS] = NAME("annotations"),
+        [FUNCTION_CALL] = NAME("function_call"),
         [EXTRA_CONTENT] = NAME("extra_content"),
+        [REASONING_CONTENT] = NAME("reasoning_content"),
+        [REASONING_DETAILS] = NAME("reasoning_details"),
 #undef NAME
     };
     for (const mg_json *m = d->h->json_child(message); m; m = d->h->json_next(m)) {
         mg_str key = d->h->json_key(m);
-        for (size_t i = 0; i < N_MEMBERS; i++)
+        for (size_t i = 0; i < N_MEMBERS && names[i].n <= key.n; i++)
             if (str_eq(key, names[i])) {
                 found[i] = m;
                 break;
@@ -128,7 +128,7 @@ static void part_emit(const decoder *d, const mg_json *part, int64_t choice) {
 }
 
 static void content_emit(const decoder *d, const mg_json *content, int64_t choice) {
-    if (content && d->h->json_type(content) == MG_JSON_ARRAY)
+    if (d->h->json_type(content) == MG_JSON_ARRAY)
         for (const mg_json *p = d->h->json_child(content); p; p = d->h->json_next(p)) part_emit(d, p, choice);
     else
         emit_text(d, MG_EVENT_TEXT, choice, d->h->json_str(content));
@@ -171,15 +171,15 @@ static void tools_emit(const decoder *d, const mg_json *calls, int64_t choice) {
 void openai_message_emit(const decoder *d, const mg_json *message, int64_t choice) {
     const mg_json *found[N_MEMBERS] = {NULL};
     members_find(d, message, found);
-    reasoning_emit(d, found, choice);
-    content_emit(d, found[CONTENT], choice);
+    if (found[REASONING] || found[REASONING_CONTENT] || found[REASONING_DETAILS]) reasoning_emit(d, found, choice);
+    if (found[CONTENT]) content_emit(d, found[CONTENT], choice);
     if (found[EXTRA_CONTENT]) thought_emit(d, found[EXTRA_CONTENT], choice);
-    emit_text(d, MG_EVENT_REFUSAL, choice, d->h->json_str(found[REFUSAL]));
+    if (found[REFUSAL]) emit_text(d, MG_EVENT_REFUSAL, choice, d->h->json_str(found[REFUSAL]));
     for (const mg_json *a = d->h->json_child(found[ANNOTATIONS]); a; a = d->h->json_next(a))
         emit_text(d, MG_EVENT_CITATION, choice, openai_source(d, a));
     for (const mg_json *i = d->h->json_child(found[IMAGES]); i; i = d->h->json_next(i)) image_emit(d, i, choice);
     if (found[AUDIO]) audio_emit(d, found[AUDIO], choice);
-    tools_emit(d, found[TOOL_CALLS], choice);
+    if (found[TOOL_CALLS]) tools_emit(d, found[TOOL_CALLS], choice);
     if (openai_is_object(d->h, found[FUNCTION_CALL]))
         call_emit(d, found[FUNCTION_CALL], "arguments", (mg_event){.choice = choice});
 }

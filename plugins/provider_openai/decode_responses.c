@@ -40,12 +40,17 @@ static void responses_finish(const decoder *d, const openai_state *state, const 
     emit(d, (mg_event){.type = MG_EVENT_FINISH, .text = text, .name = reason.n ? reason : status});
 }
 
-/* Items of a long output that have left the state again were whole when they did. */
+/* What the end of a stream repeats is known by its id, else by its place. Items of a long output that have left the state
+ * again were whole when they did. */
 static void response_emit(const decoder *d, openai_state *state, const mg_json *response) {
     int64_t place = 0;
     const mg_json *item = d->h->json_child(openai_get(d->h, response, "output"));
-    for (; item; item = d->h->json_next(item), place++)
-        if (place >= state->highest || place + OPENAI_ITEMS >= state->highest) openai_item_emit(d, state, place, item);
+    for (; item; item = d->h->json_next(item), place++) {
+        openai_item *it = d->frame->stream ? openai_item_known(d, state, item) : NULL;
+        bool there = place >= state->highest || place + OPENAI_ITEMS >= state->highest;
+        if (!it && there) it = openai_item_of(state, place);
+        if (it) openai_item_emit(d, state, it, item);
+    }
     responses_usage(d, openai_get(d->h, response, "usage"));
     if (!is_failure(d, response)) responses_finish(d, state, response);
 }
@@ -110,12 +115,16 @@ static void on_item(const decoder *d, openai_state *state) {
     const mg_json *item = openai_get(d->h, d->frame->json, "item");
     openai_item *it = openai_item_of(state, place_of(d, "output_index"));
     mg_str type = openai_text(d->h, item, "type");
+    openai_item_name(d, it, item);
     if (str_eq(type, STR("function_call")) || str_eq(type, STR("custom_tool_call")))
         openai_call_emit(d, state, it, item, (mg_str){NULL, 0});
 }
 
 static void on_item_done(const decoder *d, openai_state *state) {
-    openai_item_emit(d, state, place_of(d, "output_index"), openai_get(d->h, d->frame->json, "item"));
+    const mg_json *item = openai_get(d->h, d->frame->json, "item");
+    openai_item *it = openai_item_of(state, place_of(d, "output_index"));
+    openai_item_name(d, it, item);
+    openai_item_emit(d, state, it, item);
 }
 
 static void on_audio(const decoder *d, openai_state *state) {

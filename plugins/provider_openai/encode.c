@@ -170,11 +170,15 @@ static void usage_encode(const encoder *e, addition *a) {
 }
 
 /* Members that are our own stand only where they are looked for: in what the host has translated, and in messages whose
- * client hands the thinking back. */
+ * client hands the thinking back. The underscore is the rarest letter, which is why the search goes by it. */
 static bool holds_thinking(const encoder *e) {
-    static const char name[] = "\"thinking_blocks\"";
-    mg_str body = e->request->body;
-    return e->quirks->strict && memmem(body.p, body.n, name, sizeof name - 1);
+    static const char before[] = "\"thinking", after[] = "_blocks\"";
+    const size_t n = sizeof before - 1, m = sizeof after - 1;
+    const char *at = e->request->body.p, *end = at + e->request->body.n;
+    if (!e->quirks->strict || e->request->body.n < n + m) return false;
+    for (at += n; (at = memchr(at, '_', (size_t)(end - at))) && (size_t)(end - at) >= m; at++)
+        if (memcmp(at - n, before, n) == 0 && memcmp(at, after, m) == 0) return true;
+    return false;
 }
 
 mg_status openai_encode_body(const mg_host *h, const openai_quirks *quirks, const mg_provider_request *request,

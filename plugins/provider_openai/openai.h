@@ -72,6 +72,7 @@ mg_status openai_encode_body(const mg_host *h, const openai_quirks *quirks, cons
 /* What a stream of the Responses format has said already, for its later events repeat it. One item of the output: */
 typedef struct openai_item {
     uint32_t key; /* place in the output and 1; 0: free */
+    uint32_t id; /* hash of the vendor's id; 0: not known */
     uint32_t content; /* a bit for each part of the content that was reported */
     uint32_t summary; /* the same for a reasoning's summary */
     uint16_t call; /* which call it is */

@@ -264,6 +264,22 @@ static void fills_in_what_was_not_said(void **state) {
                         "REASONING 0 deep\nFINISH 0 name=max_output_tokens length\nDONE\n");
 }
 
+/* A server whose places do not fit its list of items. */
+static void knows_items_by_their_ids(void **state) {
+    (void)state;
+    static const char *const frames[] = {
+        "{\"type\":\"response.output_text.delta\"," AT(0) ",\"content_index\":0,\"delta\":\"one\"}",
+        "{\"type\":\"response.output_item.done\"," AT(0) ",\"item\":{\"id\":\"a\",\"type\":\"message\",\"content\":[{"
+                                                         "\"text\":\"one\"}]}}",
+        "{\"type\":\"response.output_item.added\"," AT(4) ",\"item\":{\"id\":\"b\",\"type\":\"message\"}}",
+        "{\"type\":\"response.output_text.delta\"," AT(4) ",\"content_index\":0,\"delta\":\"two\"}",
+        "{\"type\":\"response.completed\",\"response\":{\"status\":\"completed\",\"output\":[{\"id\":\"a\",\"type\":"
+        "\"message\",\"content\":[{\"text\":\"one\"}]},{\"id\":\"b\",\"type\":\"message\",\"content\":[{\"text\":"
+        "\"two\"}]},{\"id\":\"c\",\"type\":\"message\",\"content\":[{\"text\":\"three\"}]}]}}",
+        NULL};
+    stream_says(frames, "TEXT 0 one\nTEXT 0 two\nTEXT 0 three\nFINISH 0 name=completed stop\nDONE\n");
+}
+
 static void says_the_other_events(void **state) {
     (void)state;
     static const char *const frames[] = {
@@ -339,6 +355,7 @@ int main(void) {
         cmocka_unit_test(decodes_long_answers),
         cmocka_unit_test(says_everything_once),
         cmocka_unit_test(fills_in_what_was_not_said),
+        cmocka_unit_test(knows_items_by_their_ids),
         cmocka_unit_test(says_the_other_events),
         cmocka_unit_test(says_errors),
         cmocka_unit_test(keeps_up_with_long_streams),
