@@ -216,21 +216,22 @@ mg_status mg_gemini_set_system(const mg_draft *d, mg_str text, mg_error *error) 
     return MG_OK;
 }
 
-/* `list` is a list, or the one value that stands for it. */
+/* `list` is a list, or the one object that stands for it: its braces are replaced, since other edits may stand inside and
+ * right behind it. */
 static void append(const mg_draft *d, const mg_json *list, mg_str json) {
     mg_arena *arena = d->edits->arena;
+    mg_str more = joined(arena, MG_STR(","), json, MG_STR("]"));
     if (list->type == MG_JSON_ARRAY) {
         mg_edits_append(d->edits, list, json, false);
         return;
     }
     for (mg_edit *x = d->edits->first; x; x = x->next) {
-        if (x->kind != MG_EDIT_REPLACE || x->start != list->src_end || x->end != x->start) continue;
-        x->text = joined(arena, mg_str_from(x->text.p, x->text.n - 1), joined(arena, MG_STR(","), json, MG_STR("]")),
-                         MG_STR(""));
+        if (x->kind != MG_EDIT_REPLACE || x->start + 1 != list->src_end || x->end != list->src_end) continue;
+        x->text = joined(arena, mg_str_from(x->text.p, x->text.n - 1), more, MG_STR(""));
         return;
     }
-    mg_edits_replace(d->edits, list->src, list->src, MG_STR("["));
-    mg_edits_replace(d->edits, list->src_end, list->src_end, joined(arena, MG_STR(","), json, MG_STR("]")));
+    mg_edits_replace(d->edits, list->src, list->src + 1, MG_STR("[{"));
+    mg_edits_replace(d->edits, list->src_end - 1, list->src_end, joined(arena, MG_STR("}"), more, MG_STR("")));
 }
 
 static mg_status add_system(const mg_draft *d, mg_str text, mg_error *error) {

@@ -274,6 +274,11 @@ static void adds_messages(void **state) {
     F->add_message(&c.draft, MG_STR("system"), MG_STR("t"), &c.error);
     changed(&c, "{'contents':[{'parts':{'text':'a'}},{'role':'user','parts':[{'text':'b'}]},"
                 "{'role':'user','parts':[{'text':'c'}]}],'systemInstruction':{'parts':[{'text':'s'},{'text':'t'}]}}");
+    begin(&c, "{'contents':{'parts':{'text':'a'}}}");
+    set(&c, "seed", "1");
+    F->add_message(&c.draft, MG_STR("user"), MG_STR("b"), &c.error);
+    changed(&c, "{'contents':[{'parts':{'text':'a'}},{'role':'user','parts':[{'text':'b'}]}],"
+                "'generationConfig':{'seed':1}}");
     begin(&c, "{'systemInstruction':'s','contents':[]}");
     F->add_message(&c.draft, MG_STR("system"), MG_STR("t"), &c.error);
     changed(&c, "{'systemInstruction':{'parts':[{'text':'s'},{'text':'t'}]},'contents':[]}");
