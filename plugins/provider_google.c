@@ -1,4 +1,5 @@
-/* Google's Gemini models, at the Gemini API (a key) or on Vertex AI (a project, and a service account's credentials). */
+/* Google's Gemini models, at the Gemini API (a key) or on Vertex AI (a project, and a service account's
+ * credentials). */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
-/* Where an answer's statements come from: searches (groundingMetadata), texts that it repeats (citationMetadata), and addresses
- * that the model read (urlContextMetadata). Sources with an address become OpenAI's url_citation, others Gemini's own. */
+/* Where an answer's statements come from: searches (groundingMetadata), texts that it repeats (citationMetadata),
+ * and addresses that the model read (urlContextMetadata). Sources with an address become OpenAI's url_citation,
+ * others Gemini's own. */
 #include "google.h"
 
 /* ---- places ------------------------------------------------------------------------------------------------------ */
@@ -14,8 +15,8 @@ static int64_t character_at(const google_state *s, int64_t byte) {
     return byte - inside;
 }
 
-/* Where part number `index` begins in the text of a plain answer, which holds all parts; 0 in a stream, whose places count
- * from its beginning. */
+/* Where part number `index` begins in the text of a plain answer, which holds all parts; 0 in a stream, whose places
+ * count from its beginning. */
 static int64_t part_start(const google_decoder *d, const mg_json *candidate, int64_t index) {
     int64_t start = 0;
     if (d->frame->stream) return 0;

@@ -3,10 +3,10 @@
 
 #include "contents.h"
 
-/* ---- writing parts ------------------------------------------------------------------------------------------------ */
+/* ---- writing parts ----------------------------------------------------------------------------------------------- */
 
-/* A content is opened by its first part, so that messages without any leave nothing behind. Results of tools stay apart from
- * what a user says: the API wants as many of them in one content as there were calls. */
+/* A content is opened by its first part, so that messages without any leave nothing behind. Results of tools stay
+ * apart from what a user says: the API wants as many of them in one content as there were calls. */
 void google_part_begin(google_conversation *c, google_group who) {
     if (c->open == who) {
         PUT(c->e, ",");
@@ -45,7 +45,7 @@ static void text_put(google_conversation *c, google_group who, mg_str text, bool
     PUT(c->e, "}");
 }
 
-/* ---- parts of a message -------------------------------------------------------------------------------------------- */
+/* ---- parts of a message ------------------------------------------------------------------------------------------ */
 
 const char *const google_part_members[] = {"type",   "text", "thinking",    "data",      "refusal", "signature",
                                            "vendor", "file", "input_audio", "image_url", NULL};

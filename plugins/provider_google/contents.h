@@ -35,7 +35,8 @@ extern const char *const google_part_members[];
 mg_status google_calls_put(google_conversation *c, const mg_json *message, size_t index);
 /* "id" of a call where the target has them, and a comma behind it. */
 void google_id_put(const google_conversation *c, mg_str id);
-/* (results.c) A tool's message; and, when the next is none any more (`end`; NULL: none follows), the files in those before. */
+/* (results.c) A tool's message; and, when the next is none any more (`end`; NULL: none follows), the files in those
+ * before. */
 mg_status google_result_put(google_conversation *c, const mg_json *message, size_t index);
 mg_status google_results_end(google_conversation *c, const mg_json *end);
 

@@ -122,8 +122,8 @@ typedef struct ending {
     bool broken; /* the model's call came to nothing: an answer without any content is none */
 } ending;
 
-/* OTHER and its like are no natural end, so they are no "stop"; what is not here is one. A broken call's answer may still hold
- * text, which then has to do: "stop". */
+/* OTHER and its like are no natural end, so they are no "stop"; what is not here is one. A broken call's answer may
+ * still hold text, which then has to do: "stop". */
 static const ending endings[] = {
     {"STOP", 1, "stop", false},
     {"MAX_TOKENS", 2, "length", false},
@@ -178,7 +178,8 @@ static void finish_emit(google_decoder *d, const mg_json *candidate, int64_t cho
 
 /* ---- frames ------------------------------------------------------------------------------------------------------ */
 
-/* The first one makes the seed of this answer's call ids, of the answer's id, or of all of the frame where it has none. */
+/* The first one makes the seed of this answer's call ids, of the answer's id, or of all of the frame where it has
+ * none. */
 static void meta_emit(const google_decoder *d, const mg_json *root) {
     mg_str id = google_text(d->h, root, "responseId"), model = google_text(d->h, root, "modelVersion");
     if (d->state->met) return;

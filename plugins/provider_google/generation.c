@@ -115,8 +115,8 @@ typedef struct depth {
     const char *level;
 } depth;
 
-/* Gemini 2.5 has budgets; those for efforts are what Google's own OpenAI endpoint takes. Pro can't stop thinking: 128 is its
- * least. */
+/* Gemini 2.5 has budgets; those for efforts are what Google's own OpenAI endpoint takes. Pro can't stop thinking:
+ * 128 is its least. */
 static depth budget_of(mg_str effort, bool pro) {
     static const struct {
         const char *effort;
@@ -147,7 +147,7 @@ static depth depth_of(const config *c, const mg_json *thinking, mg_str effort) {
     else if (budget >= 0)
         return (depth){true, budget, NULL};
     if (levels) return level_of(effort, pro, str_says(model, "gemini-3-pro"));
-    if (thinking && !effort.n) return (depth){true, -1, NULL};
+    if (!effort.n && (str_is(type, "enabled") || str_is(type, "adaptive"))) return (depth){true, -1, NULL};
     return budget_of(effort, pro);
 }
 

@@ -53,8 +53,8 @@ void google_buf_number(google_buf *b, const char *before, int64_t n);
 void google_buf_finish(google_buf *b); /* overwrites what it held, since that may be a secret, and frees */
 static inline mg_str google_buf_view(const google_buf *b) { return (mg_str){b->p, b->n}; }
 
-/* Whether the text is one JSON object, of a depth that the vendor takes: the host parses bodies, but not the JSON texts that
- * strings in them hold. */
+/* Whether the text is one JSON object, of a depth that the vendor takes: the host parses bodies, but not the JSON
+ * texts that strings in them hold. */
 bool google_json_object(mg_str text);
 /* The string that member `key` of the object in `text` holds, decoded and appended to out; false if there is none. */
 bool google_json_string(mg_str text, const char *key, google_buf *out);
@@ -78,7 +78,7 @@ enum { GOOGLE_MODEL_MAX = 512 }; /* bytes */
 
 /* How a model is told how much to think. */
 typedef enum google_thinking {
-    GOOGLE_THINKS_NOT, /* Gemini 2.0 and before, Gemma */
+    GOOGLE_THINKS_NOT, /* Gemini 2.0 and before, Gemma, models of speech */
     GOOGLE_THINKS_BUDGET, /* Gemini 2.5: a number of tokens */
     GOOGLE_THINKS_LEVEL /* Gemini 3 and later: a level */
 } google_thinking;
@@ -124,7 +124,8 @@ mg_status google_embeddings(const google_encoder *e); /* (embeddings.c) path and
 /* (encode.c) "safetySettings" as the settings say it; nothing without any. */
 void google_safety(const google_target *t, google_buf *out);
 
-/* (media.c) A part of a message that is no text, as `{"inlineData":…}` or `{"fileData":…}`. `where` names it for errors. */
+/* (media.c) A part of a message that is no text, as `{"inlineData":…}` or `{"fileData":…}`. `where` names it for
+ * errors. */
 mg_status google_media(const google_encoder *e, const mg_json *part, const char *where);
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */

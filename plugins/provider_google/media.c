@@ -1,5 +1,5 @@
-/* Images, sound and files: bytes go into the request, addresses go as they are. Both hosts fetch https; gs:// is for Vertex AI
- * (and for what was registered with the Gemini API). */
+/* Images, sound and files: bytes go into the request, addresses go as they are. Both hosts fetch https; gs:// is for
+ * Vertex AI (and for what was registered with the Gemini API). */
 #include <stdio.h>
 #include <strings.h>
 

@@ -31,11 +31,12 @@ static int generation(mg_str rest) {
 google_thinking google_model_thinking(mg_str model) {
     const char *slash = model.n ? memrchr(model.p, '/', model.n) : NULL;
     if (slash) model = str_skip(model, (size_t)(slash - model.p) + 1);
-    if (!str_starts(model, "gemini-")) return GOOGLE_THINKS_NOT;
+    if (!str_starts(model, "gemini-") || str_says(model, "embedding") || str_says(model, "-tts"))
+        return GOOGLE_THINKS_NOT;
     int g = generation(without(model, "gemini-"));
-    /* Names without a number follow the newest generation. */
-    if (g == 0) return str_says(model, "embedding") ? GOOGLE_THINKS_NOT : GOOGLE_THINKS_LEVEL;
-    return g < 25 ? GOOGLE_THINKS_NOT : g < 30 ? GOOGLE_THINKS_BUDGET : GOOGLE_THINKS_LEVEL;
+    if (g == 0) return GOOGLE_THINKS_LEVEL; /* names without a number follow the newest generation */
+    if (g < 25 || (g < 30 && str_says(model, "-image"))) return GOOGLE_THINKS_NOT;
+    return g < 30 ? GOOGLE_THINKS_BUDGET : GOOGLE_THINKS_LEVEL;
 }
 
 bool google_model_is_pro(mg_str model) { return str_says(model, "-pro"); }

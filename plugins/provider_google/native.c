@@ -46,7 +46,7 @@ static void filter(const google_encoder *e, const mg_json *object, keeps *keep) 
     if (opening) splice(e, open_start, previous_end, STR(""));
 }
 
-/* ---- what differs between the Gemini API and Vertex AI ------------------------------------------------------------- */
+/* ---- what differs between the Gemini API and Vertex AI ----------------------------------------------------------- */
 
 static bool is_no_model(mg_str key) { return !str_is(key, "model"); }
 static bool is_no_id(mg_str key) { return !str_is(key, "id"); }

@@ -1,5 +1,6 @@
-/* Arguments of a call that come in pieces, each with the place of its value ("$.items[0].name"): they are put together as JSON
- * text, in the order in which they come. Vertex AI sends them so to who asks for it (streamFunctionCallArguments). */
+/* Arguments of a call that come in pieces, each with the place of its value ("$.items[0].name"): they are put
+ * together as JSON text, in the order in which they come. Vertex AI sends them so to who asks for it
+ * (streamFunctionCallArguments). */
 #include "google.h"
 
 /* ---- places ------------------------------------------------------------------------------------------------------ */

@@ -14,8 +14,8 @@ static const mg_json *call_find(google_conversation *c, const mg_json *call, con
     return NULL;
 }
 
-/* The function whose result this is: the call stands in the last message that called, from the cursor on or before it, or in
- * an earlier message; else the message says the name. */
+/* The function whose result this is: the call stands in the last message that called, from the cursor on or before
+ * it, or in an earlier message; else the message says the name. */
 static mg_str function_of(google_conversation *c, const mg_json *message) {
     mg_str id = google_text(host(c), message, "tool_call_id");
     const mg_json *first = host(c)->json_child(google_get(host(c), c->caller, "tool_calls")), *call = NULL;
@@ -56,8 +56,8 @@ static mg_status response_put(const google_conversation *c, const mg_json *messa
     return over ? BAD(c->e->error, "messages[%zu].content is too large", index) : MG_OK;
 }
 
-/* The parts of a tool's result that are no text. Gemini 3 takes them with the result; earlier ones only get them as if the
- * user had sent them, behind the results. */
+/* The parts of a tool's result that are no text. Gemini 3 takes them with the result; earlier ones only get them as
+ * if the user had sent them, behind the results. */
 static mg_status files_put(google_conversation *c, const mg_json *message, size_t index, bool inside) {
     char where[64];
     size_t i = 0, n = 0;

@@ -1,4 +1,5 @@
-/* Growing text, and the little JSON that the host does not parse: texts inside strings, and the service account's file. */
+/* Growing text, and the little JSON that the host does not parse: texts inside strings, and the service account's
+ * file. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -72,7 +73,7 @@ void google_buf_finish(google_buf *b) {
     *b = (google_buf){NULL, 0, 0, false};
 }
 
-/* ---- reading JSON: each takes what it reads off the front of *s, false if it is not there -------------------------- */
+/* ---- reading JSON: each takes what it reads off the front of *s, false if it is not there ------------------------ */
 
 static void blanks(mg_str *s) {
     while (s->n && (*s->p == ' ' || *s->p == '\t' || *s->p == '\n' || *s->p == '\r')) *s = str_skip(*s, 1);
@@ -216,7 +217,8 @@ static void utf8_add(google_buf *out, unsigned c) {
     google_buf_add(out, (mg_str){b, n});
 }
 
-/* \uXXXX, or two of them for a character beyond the first plane; s stands on the first X. Returns how many bytes it read. */
+/* \uXXXX, or two of them for a character beyond the first plane; s stands on the first X. Returns how many bytes it
+ * read. */
 static size_t unicode_add(mg_str s, google_buf *out) {
     unsigned high = (unsigned)hex4(s);
     if (high < 0xd800 || high > 0xdbff) {

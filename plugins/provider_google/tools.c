@@ -3,8 +3,8 @@
 
 #include "google.h"
 
-/* `parametersJsonSchema` takes JSON Schema as OpenAI's clients write it ($ref, additionalProperties, …), which `parameters`,
- * an OpenAPI subset, refuses. */
+/* `parametersJsonSchema` takes JSON Schema as OpenAI's clients write it ($ref, additionalProperties, …), which
+ * `parameters`, an OpenAPI subset, refuses. */
 static mg_status function_put(const google_encoder *e, const mg_json *f, const char *where) {
     static const char *const known[] = {"name", "description", "parameters", "strict", NULL};
     const mg_json *parameters = google_get(e->h, f, "parameters");
@@ -104,7 +104,8 @@ static mg_status one_function(const google_encoder *e, mg_str name) {
     return MG_OK;
 }
 
-/* Some of the functions. Gemini knows a list together with ANY, a call for certain, and with VALIDATED, a call or text. */
+/* Some of the functions. Gemini knows a list together with ANY, a call for certain, and with VALIDATED, a call or
+ * text. */
 static mg_status some_functions(const google_encoder *e, const mg_json *allowed) {
     bool first = true;
     config_put(e, str_is(google_text(e->h, allowed, "mode"), "required") ? STR("ANY") : STR("VALIDATED"));

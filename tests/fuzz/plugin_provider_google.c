@@ -1,9 +1,11 @@
-/* Whatever comes: the google provider never reads or writes out of bounds, its requests are JSON, what it makes of answers is
- * within bounds and JSON where it has to be, and its own reading of JSON agrees with the host's. The first byte says what the
- * rest is: a request, a plain answer, the data of a stream's events, one a line, or a JSON text; the second one how it is meant.
+/* Whatever comes: the google provider never reads or writes out of bounds, its requests are JSON, what it makes of
+ * answers is within bounds and JSON where it has to be, and its own reading of JSON agrees with the host's. The first
+ * byte says what the rest is: a request, a plain answer, the data of a stream's events, one a line, or a JSON text; the
+ * second one how it is meant.
  *
- * The plugin's sources are included: a plugin is loaded from a file and exports only its descriptor, so this is how its code
- * gets into the fuzzer, with coverage and sanitizers. Credentials stay out but for their JSON: no input finds a key. */
+ * The plugin's sources are included: a plugin is loaded from a file and exports only its descriptor, so this is how its
+ * code gets into the fuzzer, with coverage and sanitizers. Credentials stay out but for their JSON: no input finds a
+ * key. */
 #include "../../plugins/provider_google/calls.c"
 #include "../../plugins/provider_google/citation.c"
 #include "../../plugins/provider_google/classify.c"
@@ -113,7 +115,8 @@ typedef struct pieces {
     int64_t index;
 } pieces;
 
-/* What one call's arguments came to; a client's own partial ones may hold a key twice, and a stream may end in their middle. */
+/* What one call's arguments came to; a client's own partial ones may hold a key twice, and a stream may end in their
+ * middle. */
 static void on_event(void *ctx, const mg_event *e) {
     pieces *p = ctx;
     require(e->size == sizeof *e && e->type <= MG_EVENT_OTHER);

@@ -1,5 +1,5 @@
-/* The google provider on recorded traffic of both hosts: requests go on as they are, and nothing of an answer is lost. What
- * went over OpenAI's format at Google's host is another provider's. */
+/* The google provider on recorded traffic of both hosts: requests go on as they are, and nothing of an answer is
+ * lost. What went over OpenAI's format at Google's host is another provider's. */
 #include "recordings.h"
 
 static provider gemini, vertex;
@@ -73,7 +73,8 @@ static void check_request(const mg_json *row, mg_str line, void *arg) {
     char path[256];
     if (provider_encode(rec.p, &r, &s, &out, &error) != MG_OK) fail_msg("%s: %s", rec.id, error.text);
     if (!mg_str_eq(mg_buf_view(&out), r.body)) fail_msg("%s: the request was changed: %s", rec.id, out.p);
-    /* Names that were replaced in the recordings have brackets, which are escaped: only the method is compared there. */
+    /* Names that were replaced in the recordings have brackets, which are escaped: only the method is compared
+     * there. */
     snprintf(path, sizeof path, "/models/" MG_STR_FMT ":" MG_STR_FMT "%s", MG_STR_ARG(rec.model),
              MG_STR_ARG(rec.method), rec.stream ? "?alt=sse" : "");
     if (strcmp(s.path, path) != 0) fail_msg("%s: %s is not %s", rec.id, s.path, path);
@@ -275,7 +276,7 @@ static void decodes_answers(void **state) {
     assert_true(s.plain > 100 && s.streams > 10 && s.counts > 0 && s.embeddings > 0 && s.failures > 0 && s.calls > 0);
 }
 
-/* ---- bodies of a client's own tests --------------------------------------------------------------------------------- */
+/* ---- bodies of a client's own tests ------------------------------------------------------------------------------ */
 
 /* Each line is one event's data. */
 static void check_lines(recording *rec, totals *sum) {
