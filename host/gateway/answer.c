@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/money.h"
 #include "format/openai.h"
+#include "gateway/dispatch.h"
 #include "gateway/limits.h"
 #include "gateway/tokens.h"
 #include "gateway/usage.h"
@@ -82,11 +83,15 @@ static void note_event(mg_attempt *a, const mg_event *e) {
         break;
     case MG_EVENT_TEXT:
         on_text(a, e);
+        if (a->event_stream && a->r->routing.continues) mg_buf_str(&a->r->said, e->text);
         if (a->event_stream && a->watch_text) mg_buf_str(&a->window, e->text);
         break;
     case MG_EVENT_REASONING:
     case MG_EVENT_REFUSAL:
-    case MG_EVENT_TOOL: on_text(a, e); break;
+    case MG_EVENT_TOOL:
+        on_text(a, e);
+        a->not_only_text = true;
+        break;
     case MG_EVENT_USAGE: set_usage(a, e); break;
     case MG_EVENT_FINISH: a->finish_seen = true; break;
     case MG_EVENT_ERROR:
@@ -130,10 +135,49 @@ static mg_status decode(mg_attempt *a, mg_str event, mg_str data, const mg_json 
 
 /* ---- streams ----------------------------------------------------------------------------------------------------- */
 
+static void pass(mg_attempt *a, mg_str bytes);
+
 static bool looks_like_json(mg_str data) { return data.n && (data.p[0] == '{' || data.p[0] == '['); }
 
-/* Bytes for the client: at once, or held until a policy has judged them. */
+static void on_hold_over(void *arg) {
+    mg_attempt *a = arg;
+    a->hold_timer = NULL;
+    a->hold_over = true;
+    pass(a, (mg_str){0});
+}
+
+/* Until the first byte goes out another target can take over: a hedged request waits for its first token, and the policy may want
+ * more than that. */
+static bool may_pass(mg_attempt *a) {
+    mg_request *r = a->r;
+    const mg_routing *routing = &r->routing;
+    if (a->gate || r->committed) return true;
+    if (r->rival && !a->first_token_us) return false;
+    if (routing->hold_tokens && a->counted < routing->hold_tokens && !a->hold_over && !a->early.over) {
+        if (!a->hold_timer) a->hold_timer = mg_evloop_timer(r->worker->loop, routing->hold_ms, on_hold_over, a);
+        return false;
+    }
+    a->gate = true;
+    if (r->rival) mg_dispatch_lead(a);
+    return true;
+}
+
+void mg_answer_open(mg_attempt *a) {
+    a->gate = true;
+    pass(a, (mg_str){0});
+}
+
+/* Bytes for the client: at once, or held until the attempt has proved itself, or a policy has judged them. */
 static void pass(mg_attempt *a, mg_str bytes) {
+    if (!may_pass(a)) {
+        mg_buf_str(&a->early, bytes);
+        return;
+    }
+    if (a->early.n) {
+        mg_buf_str(&a->early, bytes);
+        bytes = mg_arena_dup(a->r->arena, mg_buf_view(&a->early));
+        mg_buf_finish(&a->early);
+    }
     if (!bytes.n) return;
     if (a->hold) {
         mg_buf_str(&a->held, bytes);

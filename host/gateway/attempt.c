@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "gateway/dispatch.h"
 #include "gateway/usage.h"
 
 #include <stdio.h>
@@ -123,15 +124,25 @@ static mg_provider_request provider_request(const mg_attempt *a) {
                                  .model = a->target->model,
                                  .stream = r->stream,
                                  .want_usage = r->stream,
-                                 .api_key = a->target->provider->api_key,
+                                 .api_key = a->choice.api_key,
                                  .body = a->native ? r->body : r->canonical,
                                  .root = a->native ? r->root : r->canonical_root,
                                  .translated = !a->native && r->format->canonical};
 }
 
+/* Opaque bytes of one vendor that a client of another vendor's format holds for it (format/responses.h, format/gemini.h): the
+ * vendor of that format must not see them, so the body goes by way of the canonical form, which takes them apart. Anthropic's
+ * provider knows them itself. */
+static bool marked(const mg_request *r) {
+    const mg_str mark = r->format->id == MG_FORMAT_RESPONSES ? MG_STR("\"moongate:")
+                        : r->format->id == MG_FORMAT_GEMINI  ? MG_STR("\"bW9vbmdhdG")
+                                                             : (mg_str){0};
+    return mark.n && memmem(r->body.p, r->body.n, mark.p, mark.n);
+}
+
 /* Renders what policies changed, and finds out in which form the provider takes it. */
 static mg_status prepare(mg_attempt *a, mg_error *error) {
-    a->native = speaks(a, a->r->format->id);
+    a->native = speaks(a, a->r->format->id) && !marked(a->r);
     bool splices = a->native && !a->ops->answer; /* one that answers by itself reads the whole */
     if (splices) return mg_request_sync_members(a->r, error);
     mg_status st = mg_request_sync(a->r, error);
@@ -243,6 +254,7 @@ void mg_attempt_fault(mg_attempt *a, const char *kind, mg_str message) {
 
 static void fail(mg_attempt *a, const char *kind, const char *message) {
     stop_call(a);
+    a->health = MG_CIRCUIT_FAILURE;
     mg_attempt_fault(a, kind, mg_str_of(message));
     mg_pipeline_failed(a);
 }
@@ -252,6 +264,26 @@ static void on_linger(void *arg) {
     a->linger = NULL;
     stop_call(a); /* the terminator has come, the end of the body has not: the answer is whole all the same */
     mg_pipeline_answered(a);
+}
+
+enum { PACE_MS = 10000 };
+
+/* A stream that crawls is given up, once its tokens have begun to come. */
+static void on_pace(void *arg) {
+    mg_attempt *a = arg;
+    double per_s = (double)(a->counted - a->stall_mark) * 1000 / PACE_MS;
+    a->stall_timer = NULL;
+    a->stall_mark = a->counted;
+    if (per_s < a->r->routing.least_tokens_per_s && a->call)
+        fail(a, "stalled", "the stream comes more slowly than the policy allows");
+    else
+        a->stall_timer = mg_evloop_timer(a->r->worker->loop, PACE_MS, on_pace, a);
+}
+
+static void watch_pace(mg_attempt *a) {
+    if (a->r->routing.least_tokens_per_s <= 0 || a->stall_timer || !a->first_token_us) return;
+    a->stall_mark = a->counted;
+    a->stall_timer = mg_evloop_timer(a->r->worker->loop, PACE_MS, on_pace, a);
 }
 
 /* What was found in the frames is acted upon only after the framer has returned: ending the request frees both. */
@@ -267,8 +299,10 @@ static void on_data(void *arg, mg_str bytes) {
         fail(a, "too_large", error.text);
     } else if (a->bad_frame) {
         stop_call(a);
+        a->health = MG_CIRCUIT_FAILURE;
         mg_pipeline_failed(a);
     } else {
+        watch_pace(a);
         if (a->done_seen && !a->linger) a->linger = mg_evloop_timer(a->r->worker->loop, 1000, on_linger, a);
         mg_pipeline_progress(a);
     }
@@ -309,6 +343,8 @@ static void send(mg_attempt *a) {
                              .max_body = a->r->stream ? 0 : MG_EMBEDDINGS_MAX};
     if (a->target->total_ms) q.timeouts.total_ms = a->target->total_ms;
     if (a->r->routing.first_byte_ms) q.timeouts.first_byte_ms = a->r->routing.first_byte_ms;
+    uint64_t left = mg_dispatch_left(a->r);
+    if (left != UINT64_MAX && (!q.timeouts.total_ms || left < q.timeouts.total_ms)) q.timeouts.total_ms = left ? left : 1;
     a->call = mg_upstream_start(a->r->worker->upstream, &q, &upstream_events, a);
 }
 
@@ -335,19 +371,23 @@ static mg_status answer_locally(mg_attempt *a, mg_error *error) {
     return a->ops->answer(a->self, &pr, &frames, error);
 }
 
-mg_status mg_attempt_start(mg_request *r, mg_error *error) {
+mg_status mg_attempt_start(mg_request *r, mg_choice *choice, mg_attempt **slot, mg_error *error) {
     mg_attempt *a = MG_ARENA_NEW(r->arena, mg_attempt);
     a->r = r;
-    a->target = &r->targets[r->target_at];
+    a->choice = *choice;
+    *choice = (mg_choice){0};
+    a->target = a->choice.target;
     a->ops = a->target->provider->ops;
+    a->health = MG_CIRCUIT_NEUTRAL;
     a->retry_after_ms = -1;
     a->started_us = mg_clock_mono_us();
+    if (!r->dispatched_us) r->dispatched_us = a->started_us;
     a->no = ++r->attempt_no;
     a->watch_text = r->reply_watched;
     a->hold = r->reply_watched && r->reply_window;
-    a->held.max = a->window.max = MG_ANSWER_MAX;
+    a->held.max = a->window.max = a->early.max = MG_ANSWER_MAX;
     mg_uuid7(a->id);
-    r->attempt = a;
+    *slot = a;
     a->self = mg_use_self(a->target->provider->use, r->worker->index, r->worker->loop, error);
     if (!a->self) return MG_ERROR;
     a->state = mg_arena_zalloc(r->arena, a->ops->state_size + 1);
@@ -365,17 +405,39 @@ mg_status mg_attempt_start(mg_request *r, mg_error *error) {
     return st;
 }
 
+/* What the call taught about its target. A plain answer counts with all of its time. */
+static void record(mg_attempt *a) {
+    uint64_t now = mg_clock_mono_us();
+    mg_circuit_call call = {.outcome = a->health, .ttft_us = -1};
+    if (!a->choice.circuit) return;
+    if (a->first_token_us) {
+        call.ttft_us = (int64_t)(a->first_token_us - a->started_us);
+        if (a->event_stream && a->usage_known && now > a->first_token_us) {
+            call.output_tokens = a->usage.output;
+            call.output_us = (int64_t)(now - a->first_token_us);
+        }
+    } else if (a->health == MG_CIRCUIT_SUCCESS) {
+        call.ttft_us = (int64_t)(now - a->started_us);
+    }
+    mg_circuit_record(a->choice.circuit, &a->r->snapshot->circuit, &a->choice.pass, &call, now / 1000);
+}
+
 void mg_attempt_finish(mg_attempt *a) {
+    mg_timer **timers[] = {&a->linger, &a->hold_timer, &a->stall_timer};
+    record(a);
     mg_buf_finish(&a->written);
     mg_buf_finish(&a->in);
+    mg_buf_finish(&a->early);
     mg_buf_finish(&a->held);
     mg_buf_finish(&a->window);
     mg_buf_finish(&a->out);
     if (a->reply) mg_reply_finish(a->reply);
     a->reply = NULL;
     mg_sse_finish(&a->sse);
-    mg_evloop_timer_cancel(a->r->worker->loop, a->linger);
-    a->linger = NULL;
+    for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++) {
+        mg_evloop_timer_cancel(a->r->worker->loop, *timers[i]);
+        *timers[i] = NULL;
+    }
 }
 
 void mg_attempt_cancel(mg_attempt *a) { stop_call(a); }

@@ -15,6 +15,8 @@ enum {
 struct mg_attempt {
     mg_request *r;
     const mg_target *target;
+    mg_choice choice;
+    mg_circuit_outcome health; /* what it says about the target; for the circuit */
     const mg_provider *ops;
     void *state; /* of the decoder */
     void *self; /* the provider's instance on this worker */
@@ -38,11 +40,18 @@ struct mg_attempt {
     bool event_stream; /* the answer is a stream of events */
     mg_sse sse;
     mg_buf in; /* a plain body, or the body of a failure */
+    mg_buf early; /* bytes for the client that wait until this attempt has proved itself */
+    bool gate; /* it has */
+    bool hold_over; /* it had its time to */
+    mg_timer *hold_timer, *stall_timer;
+    int64_t stall_mark; /* tokens at the last look */
+    bool not_only_text; /* the answer holds more than another target could go on from */
     mg_buf held; /* frames that wait for a reply policy's verdict */
     mg_buf window; /* their text */
     mg_str last; /* the terminating frame, sent after usage is durable */
     bool done_seen; /* the format's terminator has come */
     bool over; /* upstream has ended */
+    bool given_up; /* while the vendor was at it */
     bool finish_seen; /* a finish reason has come */
     bool bad_frame; /* the stream said that it failed, or is rubbish: kind and message say how */
     bool hide_frame; /* the present frame is not for the client */
@@ -69,9 +78,11 @@ struct mg_attempt {
     char message[200];
 };
 
-/* Begins the next attempt at r->targets[r->target_at]. MG_AGAIN: under way; MG_OK: answered at once (a provider without a
- * vendor); MG_ERROR: nothing was sent, the error says why. */
-mg_status mg_attempt_start(mg_request *r, mg_error *error);
+/* Begins an attempt, put into *slot, and takes over the choice. MG_AGAIN: under way; MG_OK: answered at once (a provider without
+ * a vendor); MG_ERROR: nothing was sent, the error says why. */
+mg_status mg_attempt_start(mg_request *r, mg_choice *choice, mg_attempt **slot, mg_error *error);
+/* Passes on what was held back, for an answer that ends before it has proved itself. */
+void mg_answer_open(mg_attempt *a);
 /* Ends what is under way without callbacks: the client has left. */
 void mg_attempt_cancel(mg_attempt *a);
 /* Frees what the arena does not hold. */

@@ -1,6 +1,7 @@
 /* The pipeline: the order in which a request is asked about, sent, answered. Each step either goes on, waits for an event
  * (a policy's primitive, the store, upstream), or ends the request. */
 #include "gateway/answer.h"
+#include "gateway/dispatch.h"
 #include "gateway/limits.h"
 #include "gateway/refusal.h"
 #include "gateway/route.h"
@@ -29,13 +30,6 @@ typedef enum step {
 } step;
 
 typedef enum next { GO, WAIT, OVER } next;
-
-/* Failures that another target, or another try, may not have. */
-enum {
-    FAILOVER = 1u << MG_FAIL_CONTEXT_LENGTH | 1u << MG_FAIL_AUTH | 1u << MG_FAIL_NOT_FOUND | 1u << MG_FAIL_RATE |
-               1u << MG_FAIL_QUOTA | 1u << MG_FAIL_OVERLOADED | 1u << MG_FAIL_SERVER,
-    RETRY = 1u << MG_FAIL_RATE | 1u << MG_FAIL_OVERLOADED | 1u << MG_FAIL_SERVER
-};
 
 static next go(mg_request *r, step s) {
     r->step = s;
@@ -238,18 +232,30 @@ static void watch_reply(mg_request *r) {
     if (r->reply_watched) r->reply_window = p->window(p->ctx, r->policies, r->org->id);
 }
 
+static next no_target(mg_request *r) {
+    bool never = r->open_wait_ms == UINT64_MAX;
+    mg_refuse(r, 503, MG_STR("no_provider_available"),
+              never ? MG_STR("No provider can take this request now.")
+                    : mg_arena_printf(r->arena, "No provider can take this request now. Try again in %.3f s.",
+                                      (double)r->open_wait_ms / 1000),
+              never ? -1 : (int64_t)r->open_wait_ms, MG_OUTCOME_ERROR);
+    return OVER;
+}
+
 static next step_dispatch(mg_request *r) {
     mg_error error = {0};
+    if (r->timer) return WAIT; /* for a retry */
     watch_reply(r);
+    if (!r->choice.target && !mg_dispatch_choose(r, r->target_at, 0, &r->choice)) return no_target(r);
+    r->target_at = (size_t)(r->choice.target - r->targets);
     r->step = STEP_UPSTREAM;
-    switch (mg_attempt_start(r, &error)) {
-    case MG_AGAIN: return WAIT;
+    switch (mg_attempt_start(r, &r->choice, &r->attempt, &error)) {
+    case MG_AGAIN: mg_dispatch_hedge(r); return WAIT;
     case MG_OK: return go(r, STEP_ANSWERED); /* answered on the spot */
     default: break;
     }
     mg_request_decide(r, "route", r->targets[r->target_at].name, "skip", "\"status\":%d", error.http);
-    if (r->target_at + 1 < r->n_targets && error.http != 503) {
-        r->target_at++;
+    if (error.http != 503 && mg_dispatch_choose(r, r->target_at + 1, 0, &r->choice)) {
         mg_attempt_fault(r->attempt, error.code[0] ? error.code : "refused", mg_str_of(error.text));
         mg_usage_failed(r->attempt);
         mg_attempt_finish(r->attempt);
@@ -270,6 +276,7 @@ static void classify(mg_attempt *a) {
     a->ops->classify(a->self, &frame, a->answer_headers, a->n_answer_headers, &c);
     a->failure = c.failure == MG_FAIL_NONE ? MG_FAIL_SERVER : c.failure;
     a->retry_after_ms = c.retry_after_ms;
+    a->health = mg_circuit_outcome_of(MG_UPSTREAM_COMPLETE, a->failure);
     mg_attempt_fault(a, mg_failure_name(a->failure), mg_str_cut(c.message, sizeof a->message - 1));
 }
 
@@ -338,33 +345,42 @@ static bool about_the_request(const mg_attempt *a) {
                        a->failure == MG_FAIL_CONTENT || a->failure == MG_FAIL_NOT_FOUND);
 }
 
-static bool try_again(mg_request *r, mg_attempt *a) {
-    uint32_t retry_on = r->routing.retry_on ? r->routing.retry_on : (uint32_t)RETRY;
-    if (r->committed || r->attempt_no >= 16) return false;
-    bool transport = a->failure == MG_FAIL_NONE; /* refused, reset, timeout, rubbish: no answer to classify */
-    if (r->retries_here < r->routing.max_retries && (transport || retry_on & 1u << a->failure)) {
-        r->retries_here++;
-        return true;
-    }
-    if (r->target_at + 1 >= r->n_targets || !(transport || FAILOVER & 1u << a->failure)) return false;
-    r->target_at++;
-    r->retries_here = 0;
-    return true;
+static void on_retry_timer(void *arg) {
+    mg_request *r = arg;
+    r->timer = NULL;
+    mg_pipeline_run(r);
+}
+
+/* The failed attempt makes room for the next one. */
+static next leave(mg_request *r, mg_attempt *a, const char *action, uint64_t wait_ms) {
+    mg_request_decide(r, "route", MG_STR("failover"), action,
+                      "\"kind\":\"%s\",\"status\":%d,\"attempt\":%d,\"wait_ms\":%llu", a->kind, a->status, a->no,
+                      (unsigned long long)wait_ms);
+    mg_usage_failed(a);
+    mg_attempt_finish(a);
+    r->attempt = NULL;
+    go(r, STEP_DISPATCH);
+    if (!wait_ms) return GO;
+    r->timer = mg_evloop_timer(r->worker->loop, wait_ms, on_retry_timer, r);
+    return WAIT;
 }
 
 static next step_failed(mg_request *r) {
     mg_attempt *a = r->attempt;
+    mg_error ignored;
+    uint64_t wait_ms = 0;
     if (r->asking) { /* a reply policy waits for something: its verdict is of no use any more */
         r->worker->policy.cancel(r->worker->policy.ctx, r);
         r->asking = false;
     }
-    if (try_again(r, a)) {
-        mg_request_decide(r, "route", MG_STR("failover"), "route", "\"kind\":\"%s\",\"status\":%d,\"attempt\":%d",
-                          a->kind, a->status, a->no);
-        mg_usage_failed(a);
-        mg_attempt_finish(a);
-        r->attempt = NULL;
-        return go(r, STEP_DISPATCH);
+    if (r->committed) {
+        if (!r->timer && mg_dispatch_continue(r, a, &ignored) == MG_OK) return leave(r, a, "continue", 0);
+    } else {
+        switch (mg_dispatch_recover(r, a, &wait_ms)) {
+        case MG_RECOVERY_NOW: return leave(r, a, "route", 0);
+        case MG_RECOVERY_LATER: return leave(r, a, "retry", wait_ms);
+        case MG_RECOVERY_NONE: break;
+        }
     }
     snprintf(r->error_kind, sizeof r->error_kind, "%s", a->kind);
     if (!r->committed && about_the_request(a)) return relay_failure(r, a);
@@ -372,6 +388,7 @@ static next step_failed(mg_request *r) {
 }
 
 void mg_pipeline_failed(mg_attempt *a) {
+    if (mg_dispatch_lost(a)) return; /* its rival goes on */
     a->r->step = STEP_FAILED;
     mg_pipeline_run(a->r);
 }
@@ -380,6 +397,14 @@ void mg_pipeline_failed(mg_attempt *a) {
 
 void mg_pipeline_answered(mg_attempt *a) {
     mg_request *r = a->r;
+    mg_error ignored;
+    if (r->rival && !a->event_stream && (a->status < 200 || a->status >= 300)) {
+        mg_answer_decode(a, &ignored);
+        classify(a);
+        mg_dispatch_lost(a);
+        return;
+    }
+    mg_dispatch_lead(a);
     if (r->step == STEP_WINDOW) return; /* it goes on from there when the policy has spoken */
     r->step = STEP_ANSWERED;
     mg_pipeline_run(r);
@@ -395,7 +420,8 @@ static next step_answered(mg_request *r) {
         return go(r, STEP_FAILED);
     }
     if (st != MG_OK || r->stream) {
-        snprintf(a->kind, sizeof a->kind, "protocol");
+        mg_attempt_fault(a, "protocol", mg_str_of(error.text));
+        a->health = MG_CIRCUIT_FAILURE;
         return go(r, STEP_FAILED);
     }
     return go(r, STEP_REPLY);
@@ -446,8 +472,10 @@ static next step_reply(mg_request *r) {
 /* Usage is settled and durable here, before the last byte goes out in STEP_SETTLE. */
 static next step_deliver(mg_request *r) {
     r->outcome = MG_OUTCOME_OK;
+    r->attempt->health = MG_CIRCUIT_SUCCESS;
     if (!r->status) r->status = 200;
     if (r->stream) {
+        mg_answer_open(r->attempt);
         mg_answer_commit(r);
         mg_answer_release(r->attempt, r->attempt->held.n);
     }

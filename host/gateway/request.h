@@ -34,6 +34,15 @@ typedef struct mg_decision {
 
 typedef struct mg_attempt mg_attempt; /* gateway/attempt.h */
 
+/* A target that may be called now, with the key to use. */
+typedef struct mg_choice {
+    const mg_target *target;
+    mg_circuit *circuit; /* NULL: it has none */
+    mg_circuit_pass pass;
+    mg_str api_key;
+    size_t key; /* place in the provider's ring */
+} mg_choice;
+
 struct mg_request {
     mg_exchange *x;
     mg_worker *worker;
@@ -76,6 +85,16 @@ struct mg_request {
     size_t target_at;
     int attempt_no;
     mg_attempt *attempt; /* the present one, or NULL */
+    mg_attempt *rival; /* a hedge beside it, or NULL */
+    mg_timer *hedge_timer;
+    mg_choice choice; /* of the next attempt; .target NULL: none made */
+    uint64_t open_wait_ms; /* no target lets a call through: until one may */
+    uint64_t dispatched_us; /* the first attempt */
+    mg_backoff backoff;
+    int key_changes; /* at the present target */
+    mg_buf said; /* the stream's text, where another target may go on with it */
+    const mg_json *whole_root; /* the body without what was said; NULL: nothing was added */
+    mg_str whole_body;
 
     int64_t tokens_input; /* estimate until the vendor says */
     int64_t tokens_max_output;

@@ -128,7 +128,7 @@ static void usage_of_attempt(mg_attempt *a, mg_usage *u, mg_precision *precision
         *u = a->usage;
     } else if (a->r->operation == MG_OP_COUNT_TOKENS || a->r->operation == MG_OP_MODERATIONS) {
         return; /* not billed */
-    } else if (a->counted || (a->status >= 200 && a->status < 300) || (a->call && a->r->gone)) {
+    } else if (a->counted || (a->status >= 200 && a->status < 300) || a->given_up) {
         mg_error ignored;
         mg_request_sync(a->r, &ignored); /* what policies added counts */
         u->input = mg_tokens_request(a->r->root, a->target->model);
@@ -168,8 +168,22 @@ void mg_usage_failed(mg_attempt *a) {
     write_end(a->r, &row);
 }
 
+/* The vendor may bill what it had begun: the input counts, and what came of the answer. */
+void mg_usage_lost(mg_attempt *a) {
+    a->given_up = true;
+    mg_usage_row row = row_of_attempt(a);
+    fill_usage(a, &row);
+    row.outcome = MG_STR("cancelled");
+    row.error = MG_STR("hedge");
+    row.http_status = a->status;
+    a->r->spent_nano += row.cost_nano_usd;
+    a->r->spent_tokens += row.usage.input + row.usage.output;
+    write_end(a->r, &row);
+}
+
 static void settle_attempt(mg_request *r, mg_attempt *a) {
     mg_usage_row row = row_of_attempt(a);
+    a->given_up = a->call && r->gone;
     r->precision = fill_usage(a, &row);
     row.final = true;
     row.outcome = mg_str_of(mg_outcome_name(r->outcome));

@@ -8,6 +8,8 @@
 mg_status mg_usage_start(mg_attempt *a, mg_error *error);
 /* The end record of an attempt that did not give the client's answer. */
 void mg_usage_failed(mg_attempt *a);
+/* The end record of an attempt that was given up while another one had the answer. */
+void mg_usage_lost(mg_attempt *a);
 /* Settles the request: usage, cost, reservation, the end record of its last attempt (or a row of its own if nothing was
  * sent), metrics and log. Once, before the client's last byte. */
 void mg_usage_settle(mg_request *r);

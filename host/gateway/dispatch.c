@@ -1,0 +1,225 @@
+#include "gateway/dispatch.h"
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "gateway/usage.h"
+
+enum { WAIT_MAX_MS = 60000 }; /* for a vendor's retry-after, where the policy gives no total time */
+
+/* Failures that another target, or another try, may not have. Bit 0: broken connections and timeouts. */
+enum {
+    FAILOVER = 1u << MG_FAIL_NONE | 1u << MG_FAIL_CONTEXT_LENGTH | 1u << MG_FAIL_AUTH | 1u << MG_FAIL_NOT_FOUND |
+               1u << MG_FAIL_RATE | 1u << MG_FAIL_QUOTA | 1u << MG_FAIL_OVERLOADED | 1u << MG_FAIL_SERVER,
+    RETRY = 1u << MG_FAIL_NONE | 1u << MG_FAIL_RATE | 1u << MG_FAIL_OVERLOADED | 1u << MG_FAIL_SERVER
+};
+
+/* ---- choosing ---------------------------------------------------------------------------------------------------- */
+
+static void skip(mg_request *r, const mg_target *t, const char *reason, uint64_t wait_ms) {
+    mg_request_decide(r, "route", t->name, "skip", "\"reason\":\"%s\",\"wait_ms\":%lld", reason,
+                      wait_ms > INT64_MAX ? -1LL : (long long)wait_ms);
+    if (wait_ms < r->open_wait_ms) r->open_wait_ms = wait_ms;
+}
+
+void mg_dispatch_release(mg_request *r, mg_choice *c) {
+    const mg_circuit_call none = {.outcome = MG_CIRCUIT_NEUTRAL, .ttft_us = -1};
+    if (c->circuit) mg_circuit_record(c->circuit, &r->snapshot->circuit, &c->pass, &none, mg_clock_mono_ms());
+    *c = (mg_choice){0};
+}
+
+static bool take_key(mg_request *r, const mg_target *t, uint64_t now, mg_choice *out) {
+    const mg_keyring_settings settings = MG_KEYRING_DEFAULTS;
+    const mg_provider_use *p = t->provider;
+    out->api_key = p->api_key;
+    if (!p->keyring) return true;
+    mg_keyring_pick pick = mg_keyring_choose(p->keyring, &settings, now);
+    if (pick.wait_ms) {
+        skip(r, t, "all keys rest", pick.wait_ms);
+        return false;
+    }
+    out->key = pick.at;
+    out->api_key = p->api_keys[pick.at];
+    return true;
+}
+
+static bool admit(mg_request *r, const mg_target *t, uint64_t now, mg_choice *out) {
+    mg_circuits *circuits = r->worker->gateway->circuits;
+    *out = (mg_choice){.target = t};
+    if (t->provider->ops->answer || !circuits) return take_key(r, t, now, out);
+    out->circuit = mg_circuits_find(circuits, t->provider->name, t->model);
+    out->pass = mg_circuit_admit(out->circuit, &r->snapshot->circuit, now);
+    if (out->pass.admission == MG_CIRCUIT_OPEN) {
+        skip(r, t, "circuit open", out->pass.wait_ms);
+        return false;
+    }
+    if (take_key(r, t, now, out)) return true;
+    mg_dispatch_release(r, out);
+    return false;
+}
+
+bool mg_dispatch_choose(mg_request *r, size_t from, uint32_t capabilities, mg_choice *out) {
+    uint64_t now = mg_clock_mono_ms();
+    r->open_wait_ms = UINT64_MAX;
+    for (size_t i = from; i < r->n_targets; i++) {
+        const mg_target *t = &r->targets[i];
+        if ((t->provider->ops->capabilities & capabilities) != capabilities || !admit(r, t, now, out)) continue;
+        return true;
+    }
+    return false;
+}
+
+/* ---- after a failure --------------------------------------------------------------------------------------------- */
+
+uint64_t mg_dispatch_left(const mg_request *r) {
+    if (!r->routing.total_ms) return UINT64_MAX;
+    uint64_t spent = (mg_clock_mono_us() - r->dispatched_us) / 1000;
+    return spent < r->routing.total_ms ? r->routing.total_ms - spent : 0;
+}
+
+/* With another key the vendor may say something else. */
+static bool another_key(mg_request *r, const mg_attempt *a, uint64_t now) {
+    const mg_keyring_settings settings = MG_KEYRING_DEFAULTS;
+    mg_keyring *ring = a->target->provider->keyring;
+    if (!ring || !mg_keyring_report(ring, &settings, a->choice.key, a->failure, a->retry_after_ms, now)) return false;
+    return ++r->key_changes < (int)mg_keyring_size(ring) &&
+           mg_keyring_choose(ring, &settings, now).wait_ms == 0;
+}
+
+static size_t place_of(const mg_request *r, const mg_target *t) { return (size_t)(t - r->targets); }
+
+static bool retry_later(mg_request *r, const mg_attempt *a, uint64_t left, uint64_t *wait_ms) {
+    uint32_t retry_on = r->routing.retry_on ? r->routing.retry_on : (uint32_t)RETRY;
+    mg_prng prng;
+    if (r->retries_here >= r->routing.max_retries || !(retry_on & 1u << a->failure)) return false;
+    if (left == UINT64_MAX) left = WAIT_MAX_MS;
+    mg_random(&prng.state, sizeof prng.state);
+    if (!mg_backoff_next(&r->backoff, &r->routing.backoff, a->retry_after_ms, left, &prng, wait_ms)) return false;
+    r->retries_here++;
+    return true;
+}
+
+mg_recovery mg_dispatch_recover(mg_request *r, mg_attempt *a, uint64_t *wait_ms) {
+    uint64_t now = mg_clock_mono_ms(), left = mg_dispatch_left(r);
+    size_t here = place_of(r, a->target);
+    bool rate = a->failure == MG_FAIL_RATE || a->failure == MG_FAIL_OVERLOADED;
+    bool told = rate && a->retry_after_ms > 0;
+    if (r->attempt_no >= 16 || left == 0) return MG_RECOVERY_NONE;
+    if (another_key(r, a, now)) {
+        r->target_at = here;
+        if (mg_dispatch_choose(r, here, 0, &r->choice)) return MG_RECOVERY_NOW;
+    }
+    if (told && a->choice.circuit && !a->target->provider->keyring)
+        mg_circuit_hold(a->choice.circuit, now + (uint64_t)a->retry_after_ms, now);
+    /* A vendor that names a time is left alone until then, if anybody else can do it. */
+    if (!told && retry_later(r, a, left, wait_ms)) {
+        r->target_at = here;
+        return MG_RECOVERY_LATER;
+    }
+    if (FAILOVER & 1u << a->failure && mg_dispatch_choose(r, here + 1, 0, &r->choice)) {
+        r->retries_here = 0;
+        r->key_changes = 0;
+        r->backoff = (mg_backoff){0};
+        return MG_RECOVERY_NOW;
+    }
+    if (!told || !retry_later(r, a, left, wait_ms)) return MG_RECOVERY_NONE;
+    r->target_at = here;
+    return MG_RECOVERY_LATER;
+}
+
+/* ---- hedging ----------------------------------------------------------------------------------------------------- */
+
+static void on_hedge(void *arg) {
+    mg_request *r = arg;
+    mg_attempt *a = r->attempt;
+    mg_choice choice;
+    mg_error error = {0};
+    r->hedge_timer = NULL;
+    if (!a || !a->call || r->rival || r->committed || a->first_token_us) return;
+    size_t here = place_of(r, a->target);
+    if (!mg_dispatch_choose(r, here + 1, 0, &choice) && !mg_dispatch_choose(r, here, 0, &choice)) return;
+    if (!mg_hedge_start(&r->worker->gateway->hedge, &r->routing.hedge, mg_clock_mono_ms())) {
+        mg_dispatch_release(r, &choice);
+        return;
+    }
+    mg_request_decide(r, "route", choice.target->name, "hedge", "\"attempt\":%d", r->attempt_no + 1);
+    if (mg_attempt_start(r, &choice, &r->rival, &error) == MG_AGAIN) return;
+    mg_attempt *failed = r->rival;
+    r->rival = NULL;
+    mg_attempt_fault(failed, error.code[0] ? error.code : "refused", mg_str_of(error.text));
+    mg_usage_failed(failed);
+    mg_attempt_finish(failed);
+}
+
+void mg_dispatch_hedge(mg_request *r) {
+    const mg_choice *c = &r->attempt->choice;
+    mg_circuit_stats stats;
+    uint64_t now = mg_clock_mono_ms();
+    if (!r->routing.hedged || r->hedge_timer || r->rival || r->committed) return;
+    if (c->circuit) mg_circuit_stats_get(c->circuit, now, &stats);
+    int64_t delay = mg_hedge_delay(&r->worker->gateway->hedge, &r->routing.hedge, c->circuit ? &stats : NULL,
+                                   mg_dispatch_left(r), now);
+    if (delay != MG_HEDGE_NO) r->hedge_timer = mg_evloop_timer(r->worker->loop, (uint64_t)delay, on_hedge, r);
+}
+
+static void give_up(mg_attempt *a) {
+    mg_attempt_cancel(a);
+    mg_usage_lost(a);
+    mg_attempt_finish(a);
+}
+
+void mg_dispatch_lead(mg_attempt *a) {
+    mg_request *r = a->r;
+    mg_attempt *loser = a == r->attempt ? r->rival : r->attempt;
+    mg_evloop_timer_cancel(r->worker->loop, r->hedge_timer);
+    r->hedge_timer = NULL;
+    if (!r->rival) return;
+    r->attempt = a;
+    r->rival = NULL;
+    r->target_at = place_of(r, a->target);
+    give_up(loser);
+}
+
+bool mg_dispatch_lost(mg_attempt *a) {
+    mg_request *r = a->r;
+    if (!r->rival) return false;
+    if (a == r->attempt) r->attempt = r->rival;
+    r->rival = NULL;
+    r->target_at = place_of(r, r->attempt->target);
+    mg_usage_failed(a);
+    mg_attempt_finish(a);
+    return true;
+}
+
+void mg_dispatch_end(mg_request *r) {
+    mg_evloop_timer_cancel(r->worker->loop, r->hedge_timer);
+    r->hedge_timer = NULL;
+    if (r->rival) give_up(r->rival);
+    r->rival = NULL;
+    mg_dispatch_release(r, &r->choice);
+    if (r->attempt) {
+        mg_attempt_cancel(r->attempt);
+        mg_attempt_finish(r->attempt);
+    }
+    mg_buf_finish(&r->said);
+}
+
+/* ---- continuing -------------------------------------------------------------------------------------------------- */
+
+mg_status mg_dispatch_continue(mg_request *r, mg_attempt *a, mg_error *error) {
+    if (!r->routing.continues || !r->stream || a->not_only_text || r->said.over || r->facts.choices > 1 ||
+        r->format->id != MG_FORMAT_OPENAI || !r->said.n || mg_dispatch_left(r) == 0)
+        return MG_ERROR;
+    if (!r->whole_root) { /* as it was before anything was said */
+        if (mg_request_sync(r, error) != MG_OK) return MG_ERROR;
+        r->whole_root = r->root;
+        r->whole_body = r->body;
+    }
+    r->root = r->whole_root;
+    r->body = r->whole_body;
+    r->canonical = (mg_str){0};
+    mg_edits_init(&r->edits, r->arena);
+    mg_str said = mg_arena_dup(r->arena, mg_buf_view(&r->said));
+    if (mg_request_add_message(r, MG_STR("assistant"), said, error) != MG_OK) return MG_ERROR;
+    if (mg_request_sync(r, error) != MG_OK) return MG_ERROR;
+    return mg_dispatch_choose(r, place_of(r, a->target) + 1, MG_CAP_PREFIX, &r->choice) ? MG_OK : MG_ERROR;
+}
