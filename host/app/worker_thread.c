@@ -1,6 +1,7 @@
 #include "app/worker_thread.h"
 
 #include "base/log.h"
+#include "gateway/credential.h"
 #include "gateway/counts.h"
 
 #include <pthread.h>
@@ -62,6 +63,7 @@ static void tear_down(thread *t) {
     mg_worker *w = &t->worker;
     if (w->server) mg_server_destroy(w->server);
     if (t->engine) mg_engine_destroy(t->engine);
+    mg_credentials_destroy(w->credentials);
     if (w->upstream) mg_upstream_destroy(w->upstream);
     if (w->spool) mg_spool_writer_close(w->spool);
     detach_uses(w);

@@ -104,7 +104,7 @@ mg_fetch *mg_fetch_start(mg_worker *w, const mg_snapshot *s, const mg_fetch_requ
     static const mg_upstream_events events = {on_head, on_data, on_done};
     mg_str base, host, path;
     if (split_url(r->url, &base, &host, &path, error) != MG_OK) return NULL;
-    if (!allowed(s, host)) {
+    if (s && !allowed(s, host)) {
         mg_fail(error, 0, "host",
                 "http.request: the configuration does not allow the host '%.*s': add it to http.allow",
                 (int)(host.n < 200 ? host.n : 200), host.p);
@@ -117,7 +117,7 @@ mg_fetch *mg_fetch_start(mg_worker *w, const mg_snapshot *s, const mg_fetch_requ
     f->done = done;
     f->arg = arg;
     copy_request(f, r, base, path);
-    f->request.public_only = !s->http_private;
+    f->request.public_only = s && !s->http_private;
     f->call = mg_upstream_start(w->upstream, &f->request, &events, f);
     return f;
 }

@@ -26,7 +26,7 @@ typedef struct mg_fetch_result {
 
 /* result and error are borrowed during the call; exactly one is not NULL. */
 typedef void (*mg_fetch_done)(void *arg, const mg_fetch_result *result, const mg_error *error);
-/* Copies what it needs. NULL and an error when the URL is malformed or its host is not allowed; otherwise `done` is called
+/* `s` NULL: the URL is the operator's own, and any host will do. Copies what it needs. NULL and an error when the URL is malformed or its host is not allowed; otherwise `done` is called
  * later, once. */
 mg_fetch *mg_fetch_start(mg_worker *w, const mg_snapshot *s, const mg_fetch_request *r, mg_fetch_done done, void *arg,
                          mg_error *error);

@@ -1,6 +1,7 @@
 /* The pipeline: the order in which a request is asked about, sent, answered. Each step either goes on, waits for an event
  * (a policy's primitive, the store, upstream), or ends the request. */
 #include "gateway/answer.h"
+#include "gateway/credential.h"
 #include "gateway/dispatch.h"
 #include "gateway/limits.h"
 #include "gateway/refusal.h"
@@ -242,24 +243,37 @@ static next no_target(mg_request *r) {
     return OVER;
 }
 
+/* The token that the chosen target is called with, where it takes one. */
+static mg_status take_credential(mg_request *r, mg_error *error) {
+    mg_str token;
+    mg_status st = mg_credential_get(r, r->choice.target->provider, &token, error);
+    if (st == MG_OK && token.n) r->choice.api_key = token;
+    if (st == MG_ERROR) mg_dispatch_release(r, &r->choice);
+    return st;
+}
+
 static next step_dispatch(mg_request *r) {
     mg_error error = {0};
     if (r->timer) return WAIT; /* for a retry */
     watch_reply(r);
     if (!r->choice.target && !mg_dispatch_choose(r, r->target_at, 0, &r->choice)) return no_target(r);
     r->target_at = (size_t)(r->choice.target - r->targets);
+    mg_status st = take_credential(r, &error);
+    if (st == MG_AGAIN) return WAIT;
     r->step = STEP_UPSTREAM;
-    switch (mg_attempt_start(r, &r->choice, &r->attempt, &error)) {
+    switch (st == MG_ERROR ? st : mg_attempt_start(r, &r->choice, &r->attempt, &error)) {
     case MG_AGAIN: mg_dispatch_hedge(r); return WAIT;
     case MG_OK: return go(r, STEP_ANSWERED); /* answered on the spot */
     default: break;
     }
     mg_request_decide(r, "route", r->targets[r->target_at].name, "skip", "\"status\":%d", error.http);
     if (error.http != 503 && mg_dispatch_choose(r, r->target_at + 1, 0, &r->choice)) {
-        mg_attempt_fault(r->attempt, error.code[0] ? error.code : "refused", mg_str_of(error.text));
-        mg_usage_failed(r->attempt);
-        mg_attempt_finish(r->attempt);
-        r->attempt = NULL;
+        if (r->attempt) {
+            mg_attempt_fault(r->attempt, error.code[0] ? error.code : "refused", mg_str_of(error.text));
+            mg_usage_failed(r->attempt);
+            mg_attempt_finish(r->attempt);
+            r->attempt = NULL;
+        }
         return go(r, STEP_DISPATCH);
     }
     mg_refuse_error(r, &error, MG_OUTCOME_ERROR);

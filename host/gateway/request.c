@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "gateway/attempt.h"
 #include "gateway/counts.h"
+#include "gateway/credential.h"
 #include "gateway/dispatch.h"
 #include "gateway/limits.h"
 #include "gateway/usage.h"
@@ -44,6 +45,7 @@ void mg_request_end(mg_request *r) {
     mg_pipeline_settle(r);
     mg_limits_cancel(r);
     mg_evloop_timer_cancel(w->loop, r->timer);
+    mg_credential_forget(r);
     mg_dispatch_end(r);
     if (r->policies) w->policy.release(w->policy.ctx, r->policies);
     mg_snapshot_unref(r->snapshot);

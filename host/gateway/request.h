@@ -88,6 +88,8 @@ struct mg_request {
     mg_attempt *rival; /* a hedge beside it, or NULL */
     mg_timer *hedge_timer;
     mg_choice choice; /* of the next attempt; .target NULL: none made */
+    void *credential; /* that it waits for (gateway/credential.c), or NULL */
+    mg_request *next_waiting;
     uint64_t open_wait_ms; /* no target lets a call through: until one may */
     uint64_t dispatched_us; /* the first attempt */
     mg_backoff backoff;

@@ -30,6 +30,7 @@ typedef struct mg_gateway {
     uint8_t secret[32]; /* for keyed hashes of what must not be readable */
 } mg_gateway;
 
+struct mg_credentials; /* gateway/credential.c: tokens */
 struct mg_counts; /* gateway/counts.c: this worker's metrics */
 
 struct mg_worker {
@@ -44,6 +45,7 @@ struct mg_worker {
     mg_policy_runner policy; /* .ctx NULL: no policies */
     mg_snapshot *snapshot; /* reference held; use mg_worker_snapshot */
     struct mg_counts *counts;
+    struct mg_credentials *credentials; /* NULL: none needed yet */
     uint64_t requests_open;
 };
 
