@@ -35,10 +35,38 @@ function answer(answer) end
 ---@return moongate.verdict
 function queue(options) end
 
----Says where the request goes, in order. In `spend`: to something cheaper, once.
----@param targets table `{ "openai/gpt-4o", { "azure/gpt-4o", weight = 2, timeout = 30 }, max_retries = 1, retry_on = { 429, 500, "timeout", "reset", "overloaded" }, first_byte = 10, strategy = "order" }`; strategy may be `weighted`, `latency` or `cost`, too; times in seconds
+---Says where the request goes, as in `targets{ "openai/gpt-4o", { "azure/gpt-4o", timeout = 30 }, max_retries = 1 }`,
+---and how it is brought to an answer there. In `spend`: to something cheaper, once. What is not said stays as an
+---earlier `targets` said it; the order does not.
+---@param targets moongate.targets_options
 ---@return moongate.verdict
 function targets(targets) end
+
+---What `targets` takes: names in order, and how to go about them. Times are seconds.
+---@class moongate.targets_options
+---@field [integer] string|moongate.target_options "openai/gpt-4o" or any other name of a model, or a table of names; at most 32.
+---@field strategy "order"|"weighted"|"latency"|"cost"|nil Which comes first: as listed (unless given), drawn by weight, the quickest to its first token, the cheapest.
+---@field max_retries integer? Further attempts at the same target before the next one is tried, 0 to 10; else 0.
+---@field retry_on (integer|string)[]? What another attempt may mend: 402, 408, 429, 500, 502, 503, 504, 529, "timeout", "reset", "overloaded", "rate", "quota", "server".
+---@field backoff {base?: number, cap?: number, jitter?: "full"|"equal"|"decorrelated"|"none"}? Waits between retries, in seconds: base 0.25, cap 8 and jitter full unless given. A vendor's retry-after is obeyed.
+---@field first_byte number? Seconds of silence before an attempt's answer; the provider's unless given.
+---@field total number? Seconds for all attempts and the waits between them; no limit unless given.
+---@field hedge_after number|boolean|nil Seconds after which a second request goes out beside one that has not answered, and the first answer wins; true: after the p95 of the target's time to first token.
+---@field hedge_share number? The most of all requests that may be hedged, 0 to 1; 0.05 unless given.
+---@field hold {tokens?: integer, seconds?: number}? Nothing of a stream goes to the client until it has brought so many tokens, or so many seconds (1 unless given) have passed since it began: until then the next target can take over.
+---@field min_tokens_per_second number? A stream that is slower over 10 s is given up; 0: none is.
+---@field continue_stream boolean? A stream that breaks goes on with the next target that can take over an assistant's text.
+---@field on_disconnect "cancel"|"drain"|nil When the client has gone: cancel the answer (unless given), or read it to its end for the exact usage.
+local targets_options = {}
+
+---A table in a list of targets: `{ "azure/gpt-4o", weight = 2, timeout = 30 }`, or a group `{ "openai/gpt-4o",
+---"azure/gpt-4o", strategy = "latency" }`.
+---@class moongate.target_options
+---@field [integer] string|moongate.target_options Names; in a group also tables of names.
+---@field weight number? Of each name, for the strategy weighted; as configured unless given.
+---@field timeout number? Seconds that an attempt may take in all; the provider's unless given.
+---@field strategy "order"|"weighted"|"latency"|"cost"|nil Makes the table a group: its targets are put in order among themselves, where the table stands in the list.
+local target_options = {}
 
 ---The request that a phase function is asked about. Its fields are read when they are used; it is changed by its
 ---methods, which raise when they can't.
@@ -463,3 +491,31 @@ local model_info = {}
 ---@field cached number? For input tokens read from the vendor's cache; nil: as input.
 ---@field cache_write number? For input tokens written to the vendor's cache; nil: as input.
 local model_price = {}
+
+---Circuit breakers and statistics of targets; `docs/failover.md` has their rules.
+---@class moongate.circuit
+circuit = {}
+
+---Whether calls go out to a target: `closed` they do, `open` they don't, `half_open` a few do to try it.
+---@param target string "provider/model", or any name of a model; of several targets the first is meant
+---@return "closed"|"open"|"half_open"|nil state nil: there is no such target
+---@return string? error
+function circuit.state(target) end
+
+---How a target has been doing, over all organizations and workers of this process.
+---@param target string as above
+---@return moongate.circuit_stats? stats nil: there is no such target
+---@return string? error
+function circuit.stats(target) end
+
+---What `circuit.stats` returns.
+---@class moongate.circuit_stats
+---@field state "closed"|"open"|"half_open" As `circuit.state`.
+---@field wait number Seconds until a call may be tried: the circuit is open, or the vendor said when to come back; 0: now; math.huge: switched off.
+---@field ttft_p50 number? Median time to first token, in seconds; nil: not known.
+---@field ttft_p95 number? Its 95th percentile.
+---@field error_rate number Failed calls of the last minute, from 0 to 1.
+---@field in_flight integer Calls that are under way.
+---@field calls integer Calls of the last minute.
+---@field tokens_per_second number? Of one stream; nil: not known.
+local circuit_stats = {}

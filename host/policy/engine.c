@@ -161,7 +161,7 @@ static step_end take_result(mg_call *c) {
     if (status == MG_OK) status = mg_result_check_phase(result.kind, c->phase, &error);
     bool queued = r->verdict.kind == MG_VERDICT_QUEUE; /* another policy may still deny; the first queue holds */
     if (status == MG_OK && result.kind == MG_RESULT_TARGETS)
-        status = mg_result_apply_targets(&result, r, &error);
+        status = mg_targets_apply(&result.targets, r, &error);
     else if (status == MG_OK && !(queued && result.kind == MG_RESULT_QUEUE))
         mg_result_apply_verdict(&result, r, rule);
     step_leave(c, true);

@@ -18,12 +18,10 @@ static const mg_lua_function constructors[] = {
      "goes first\n"
      "@return moongate.verdict\n---\nLets the request wait; the phase is asked again afterwards."},
     {"targets", NULL, 1 << MG_PHASE_ROUTE | 1 << MG_PHASE_SPEND, false,
-     "@param targets table `{ \"openai/gpt-4o\", { \"azure/gpt-4o\", weight = 2, timeout = 30 }, max_retries = 1, "
-     "retry_on = { "
-     "429, 500, \"timeout\", \"reset\", \"overloaded\" }, first_byte = 10, strategy = \"order\" }`; strategy may be "
-     "`weighted`, `latency` or `cost`, too; times in seconds\n"
-     "@return moongate.verdict\n---\n"
-     "Says where the request goes, in order. In `spend`: to something cheaper, once."},
+     "@param targets moongate.targets_options\n@return moongate.verdict\n---\n"
+     "Says where the request goes, as in `targets{ \"openai/gpt-4o\", { \"azure/gpt-4o\", timeout = 30 }, max_retries = "
+     "1 }`, and how it is brought to an answer there. In `spend`: to something cheaper, once. What is not said stays as "
+     "an earlier `targets` said it; the order does not."},
     {NULL, NULL, 0, false, NULL},
 };
 

@@ -19,6 +19,8 @@ extern const mg_lua_module mg_lua_log;
 extern const mg_lua_module mg_lua_metrics;
 extern const mg_lua_module mg_lua_tokens;
 extern const mg_lua_module mg_lua_prices;
+extern const mg_lua_module mg_lua_targets_options, mg_lua_target_options; /* targets_manual.c */
+extern const mg_lua_module mg_lua_circuit, mg_lua_circuit_stats;
 extern const mg_lua_module mg_lua_models, mg_lua_model_info, mg_lua_model_price;
 
 #endif

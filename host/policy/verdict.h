@@ -2,11 +2,7 @@
 #ifndef MG_POLICY_VERDICT_H
 #define MG_POLICY_VERDICT_H
 
-#include "gateway/request.h"
-
-#include <lua.h>
-
-enum { MG_TARGETS_MAX = 32 };
+#include "policy/targets.h"
 
 typedef enum mg_result_kind {
     MG_RESULT_NONE,
@@ -16,21 +12,10 @@ typedef enum mg_result_kind {
     MG_RESULT_TARGETS
 } mg_result_kind;
 
-typedef struct mg_target_choice {
-    mg_str name;
-    double weight; /* 0: as configured */
-    uint64_t timeout_ms; /* 0: as configured */
-} mg_target_choice;
-
 typedef struct mg_result {
     mg_result_kind kind;
     mg_verdict verdict; /* deny, answer, queue; strings are Lua's */
-    mg_target_choice targets[MG_TARGETS_MAX];
-    size_t n_targets;
-    mg_strategy strategy;
-    int max_retries; /* -1: not said */
-    uint32_t retry_on; /* 0: not said */
-    uint64_t first_byte_ms;
+    mg_targets targets;
 } mg_result;
 
 /* Registers the four constructors in the sandbox. Called protected. */
@@ -40,8 +25,6 @@ void mg_verdict_open(lua_State *L);
 mg_status mg_result_read(lua_State *L, int index, mg_result *out, mg_error *error);
 /* MG_ERROR and a sentence if the phase may not return such a result. */
 mg_status mg_result_check_phase(mg_result_kind kind, mg_phase phase, mg_error *error);
-/* Puts targets into the request. MG_ERROR: they are unknown, or not allowed. */
-mg_status mg_result_apply_targets(const mg_result *result, mg_request *r, mg_error *error);
 /* Copies deny, answer or queue into the request's verdict; `rule` is used unless the policy named one. */
 void mg_result_apply_verdict(const mg_result *result, mg_request *r, mg_str rule);
 

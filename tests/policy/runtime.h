@@ -47,8 +47,11 @@ mg_status mg_request_set_targets(mg_request *r, const mg_str *names, size_t n, m
     r->targets = mg_arena_zalloc(r->arena, n * sizeof *r->targets);
     r->n_targets = n;
     for (size_t i = 0; i < n; i++) {
+        if (mg_str_is(names[i], "no/access") && n == 1)
+            return mg_fail(error, 403, "model_not_allowed", "this key may not use it");
         if (mg_str_is(names[i], "no/such")) return mg_fail(error, 404, "model_not_found", "there is no target no/such");
-        r->targets[i].name = names[i];
+        r->targets[i].name = mg_arena_dup(r->arena, names[i]);
+        r->targets[i].weight = 1;
     }
     return MG_OK;
 }

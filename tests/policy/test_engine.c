@@ -1,88 +1,7 @@
 /* The engine: phases in order, what they may return, waiting, cancelling, failing, suspending. */
-#include "runtime.h"
+#include "engine.h"
 
 #include <time.h>
-
-typedef struct fixture {
-    mg_gateway gateway;
-    mg_worker worker;
-    mg_reloader *reloader;
-    mg_engine *engine;
-    mg_request r;
-    mg_org org;
-    mg_policy_options options;
-} fixture;
-
-static void begin(fixture *f) {
-    mg_error error = {0};
-    f->options.folder = mg_str_of(folder);
-    f->reloader = mg_reloader_create(&f->options, &f->gateway, &error);
-    if (!f->reloader) fail_msg("%s", error.text);
-    f->engine = mg_engine_create(&f->worker, f->reloader, &error);
-    assert_non_null(f->engine);
-    gateway_seen.runner = f->worker.policy = mg_engine_runner(f->engine);
-}
-
-static int set_up(void **arg) {
-    fixture *f = calloc(1, sizeof *f);
-    memset(&gateway_seen, 0, sizeof gateway_seen);
-    memset(&test_seen, 0, sizeof test_seen);
-    folder_make();
-    pthread_mutex_init(&f->gateway.lock, NULL);
-    f->gateway.metrics = mg_metrics_create();
-    f->gateway.snapshot = snapshot_of("acme beta", NULL);
-    f->worker.gateway = &f->gateway;
-    f->worker.loop = mg_evloop_create();
-    f->options.cpu_us = 200000; /* sanitizers are slow, and no test may fail on a clock */
-    f->r.arena = mg_arena_create(4096);
-    f->r.worker = &f->worker;
-    f->r.org = &f->org;
-    f->org.id = MG_STR("acme");
-    snprintf(f->r.id, sizeof f->r.id, "request-1");
-    *arg = f;
-    return 0;
-}
-
-/* Before the engine begins. */
-static void with_settings(fixture *f, const char *settings) {
-    mg_snapshot_unref(f->gateway.snapshot);
-    f->gateway.snapshot = snapshot_of("acme beta", settings);
-}
-
-static int tear_down(void **arg) {
-    fixture *f = *arg;
-    if (f->r.policies) f->worker.policy.release(f->engine, f->r.policies);
-    mg_engine_destroy(f->engine);
-    mg_reloader_destroy(f->reloader);
-    mg_arena_destroy(f->r.arena);
-    mg_evloop_destroy(f->worker.loop);
-    mg_snapshot_unref(f->gateway.snapshot);
-    mg_metrics_destroy(f->gateway.metrics);
-    folder_remove();
-    free(f);
-    return 0;
-}
-
-static mg_run ask(fixture *f, mg_phase phase) {
-    if (!f->engine) begin(f);
-    if (f->r.policies && !f->r.policy_state) {
-        f->worker.policy.release(f->engine, f->r.policies);
-        f->r.policies = NULL;
-    }
-    if (!f->r.policies) f->r.policies = f->worker.policy.acquire(f->engine, &f->r.generation);
-    f->r.phase = phase;
-    return f->worker.policy.run(f->engine, &f->r, phase);
-}
-
-static void done(fixture *f, mg_phase phase, mg_verdict_kind kind) {
-    assert_int_equal(ask(f, phase), MG_RUN_DONE);
-    if (f->r.verdict.kind != kind)
-        fail_msg("verdict %d: " MG_STR_FMT, (int)f->r.verdict.kind, MG_STR_ARG(f->r.verdict.message));
-}
-
-static void is(mg_str s, const char *expected) {
-    if (!mg_str_is(s, expected)) fail_msg("'" MG_STR_FMT "' is not '%s'", MG_STR_ARG(s), expected);
-}
 
 static void test_verdicts(void **arg) {
     fixture *f = *arg;
@@ -128,31 +47,6 @@ static void test_queue(void **arg) {
     done(f, MG_PHASE_ADMIT, MG_VERDICT_DENY); /* to wait would be of no use */
 }
 
-static void test_targets(void **arg) {
-    fixture *f = *arg;
-    file_put("a.lua", "return { route = function() return targets{ 'a/x' } end }");
-    file_put("b.lua", "return { route = function(req) if req.org == 'beta' then return targets{ 'no/such' } end return "
-                      "targets{ 'a/x', { 'b/y', weight = 2, "
-                      "timeout = 30 }, { 'c/z', 'd/w' }, max_retries = 2, retry_on = { 429, 500, 'timeout' }, "
-                      "first_byte = 1.5, strategy = 'weighted' } end,\n"
-                      "spend = function() return targets{ { 'a/x', 'b/y', strategy = 'latency' } } end }");
-    done(f, MG_PHASE_ROUTE, MG_VERDICT_NONE);
-    assert_int_equal(f->r.n_targets, 4);
-    is(f->r.targets[3].name, "d/w");
-    assert_true(f->r.targets[1].weight == 2);
-    assert_int_equal(f->r.targets[1].total_ms, 30000);
-    assert_int_equal(f->r.max_retries, 2);
-    assert_int_equal(f->r.retry_on, 1u << MG_FAIL_RATE | 1u << MG_FAIL_SERVER | 1u << MG_FAIL_NONE);
-    assert_int_equal(f->r.first_byte_ms, 1500);
-    assert_int_equal(f->r.strategy, MG_STRATEGY_WEIGHTED);
-    assert_string_equal(gateway_seen.decision, "route b.route route");
-    done(f, MG_PHASE_SPEND, MG_VERDICT_NONE);
-    assert_int_equal(f->r.strategy, MG_STRATEGY_LATENCY);
-    f->org.id = MG_STR("beta");
-    done(f, MG_PHASE_ROUTE, MG_VERDICT_DENY);
-    is(f->r.verdict.code, "policy_failed");
-}
-
 /* Everything that is not what the phase may return is a failure that names the policy and no more. */
 static void test_bad_results(void **arg) {
     fixture *f = *arg;
@@ -179,12 +73,10 @@ static void test_bad_results(void **arg) {
         "return queue{ max_wait = 1e9 }",
         "return targets{}",
         "return targets{ 5 }",
-        "return targets{ 'a/x', hedge_after = 1 }",
         "return targets{ 'a/x', retry_on = { 'sometimes' } }",
         "return targets{ 'a/x', strategy = 'best' }",
         "return targets{ 'a/x', max_retry = 1 }",
         "return targets{ {} }",
-        "return targets{ 'a/x', { 'b/y', strategy = 'cost' } }",
         "error('secret')",
         "error({})",
         "local x = nil; return x.y",
@@ -539,13 +431,10 @@ static void test_many_calls(void **arg) {
     assert_true(stats.bytes < 1000000);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_verdicts),
         TEST(test_queue),
-        TEST(test_targets),
         TEST(test_bad_results),
         TEST(test_layers),
         TEST(test_windows),
