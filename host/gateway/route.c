@@ -107,17 +107,24 @@ mg_status mg_request_set_model(mg_request *r, mg_str name, mg_error *error) {
 }
 
 mg_status mg_request_set_targets(mg_request *r, const mg_str *names, size_t n, mg_error *error) {
-    mg_target *all = mg_arena_alloc(r->arena, (n ? n : 1) * 4 * sizeof *all);
-    size_t total = 0;
+    mg_target *all = NULL;
+    size_t total = 0, room = 0;
     if (!n) return mg_fail(error, 500, "policy_failed", "targets{} is empty");
-    for (size_t i = 0; i < n && total < n * 4; i++) {
+    for (size_t i = 0; i < n; i++) {
         mg_target *t;
         size_t k;
         mg_strategy strategy;
         mg_str name = mg_arena_dup(r->arena, names[i]);
         mg_status st = mg_route_resolve(r, name, &t, &k, &strategy, error);
         if (st != MG_OK) return st;
-        for (size_t j = 0; j < k && total < n * 4; j++) all[total++] = t[j];
+        if (total + k > room) { /* a name of the model table may stand for any number */
+            room = total + k + (n - i);
+            mg_target *more = mg_arena_alloc(r->arena, room * sizeof *more);
+            if (total) memcpy(more, all, total * sizeof *more);
+            all = more;
+        }
+        memcpy(all + total, t, k * sizeof *t);
+        total += k;
     }
     r->routing.strategy = MG_STRATEGY_ORDER;
     r->target_at = 0;
