@@ -70,8 +70,17 @@ static void set_usage(mg_attempt *a, const mg_event *e) {
     if (e->alone && !a->r->facts.usage_asked) a->hide_frame = true;
 }
 
+/* A stream that a half open circuit let through has shown what it was to show. */
+static void note_first_token(mg_attempt *a) {
+    uint64_t now = mg_clock_mono_us();
+    mg_choice *c = &a->choice;
+    a->first_token_us = now;
+    if (c->circuit && a->event_stream)
+        mg_circuit_answered(c->circuit, &a->r->snapshot->circuit, &c->pass, (int64_t)(now - a->started_us), now / 1000);
+}
+
 static void on_text(mg_attempt *a, const mg_event *e) {
-    if (!a->first_token_us && e->text.n) a->first_token_us = mg_clock_mono_us();
+    if (!a->first_token_us && e->text.n) note_first_token(a);
     if (a->event_stream || a->counting) a->counted += mg_tokens_estimate(e->text, a->target->model);
 }
 
@@ -83,7 +92,7 @@ static void note_event(mg_attempt *a, const mg_event *e) {
         break;
     case MG_EVENT_TEXT:
         on_text(a, e);
-        if (a->event_stream && a->r->routing.continues) mg_buf_str(&a->r->said, e->text);
+        if (a->event_stream && a->r->routing.continues) mg_buf_str(&a->said, e->text);
         if (a->event_stream && a->watch_text) mg_buf_str(&a->window, e->text);
         break;
     case MG_EVENT_REASONING:
@@ -148,12 +157,13 @@ static void on_hold_over(void *arg) {
 
 /* Until the first byte goes out another target can take over: a hedged request waits for its first token, and the policy may want
  * more than that. */
-static bool may_pass(mg_attempt *a) {
+static bool may_pass(mg_attempt *a, size_t bytes) {
     mg_request *r = a->r;
     const mg_routing *routing = &r->routing;
+    bool fits = a->early.n + bytes <= MG_ANSWER_MAX;
     if (a->gate || r->committed) return true;
-    if (r->rival && !a->first_token_us) return false;
-    if (routing->hold_tokens && a->counted < routing->hold_tokens && !a->hold_over && !a->early.over) {
+    if (r->rival && !a->first_token_us && fits) return false;
+    if (routing->hold_tokens && a->counted < routing->hold_tokens && !a->hold_over && fits) {
         if (!a->hold_timer) a->hold_timer = mg_evloop_timer(r->worker->loop, routing->hold_ms, on_hold_over, a);
         return false;
     }
@@ -167,24 +177,44 @@ void mg_answer_open(mg_attempt *a) {
     pass(a, (mg_str){0});
 }
 
+static void write_out(mg_attempt *a, mg_str bytes) {
+    mg_answer_commit(a->r);
+    if (mg_exchange_write(a->r->x, bytes) || !a->call) return;
+    a->slow_client = true;
+    mg_upstream_pause(a->call, true);
+}
+
+/* The client has the text of all frames so far. */
+static void note_said(mg_attempt *a) {
+    mg_buf *said = &a->r->said;
+    if (!a->said.n) return;
+    mg_buf_str(said, mg_buf_view(&a->said));
+    said->over = said->over || a->said.over;
+    mg_buf_clear(&a->said);
+}
+
+/* To the client, or to where a policy will judge it. What does not fit there may not be left out. */
+static void deliver(mg_attempt *a, mg_str bytes) {
+    if (!bytes.n || a->bad_frame) return;
+    if (a->hold) {
+        a->bad_frame = !mg_buf_str(&a->held, bytes);
+        if (a->bad_frame)
+            mg_attempt_fault(a, "too_large", MG_STR("the stream is longer than the gateway holds for a policy's verdict"));
+        return;
+    }
+    write_out(a, bytes);
+    note_said(a);
+}
+
 /* Bytes for the client: at once, or held until the attempt has proved itself, or a policy has judged them. */
 static void pass(mg_attempt *a, mg_str bytes) {
-    if (!may_pass(a)) {
+    if (!may_pass(a, bytes.n)) {
         mg_buf_str(&a->early, bytes);
         return;
     }
-    if (a->early.n) {
-        mg_buf_str(&a->early, bytes);
-        bytes = mg_arena_dup(a->r->arena, mg_buf_view(&a->early));
-        mg_buf_finish(&a->early);
-    }
-    if (!bytes.n) return;
-    if (a->hold) {
-        mg_buf_str(&a->held, bytes);
-        return;
-    }
-    mg_answer_commit(a->r);
-    if (!mg_exchange_write(a->r->x, bytes) && a->call) mg_upstream_pause(a->call, true);
+    deliver(a, mg_buf_view(&a->early));
+    mg_buf_finish(&a->early);
+    deliver(a, bytes);
 }
 
 /* A frame of the vendor's as the client gets it: as it came, or as an element of the array that it asked for. */
@@ -258,7 +288,7 @@ bool mg_answer_frame(mg_attempt *a, mg_str raw, mg_str event, mg_str data) {
         pass(a, mg_buf_view(&a->out));
         mg_buf_clear(&a->out);
     }
-    return !a->done_seen;
+    return !a->done_seen && !a->bad_frame;
 }
 
 mg_str mg_answer_stream_type(const mg_request *r) {
@@ -275,9 +305,9 @@ void mg_answer_commit(mg_request *r) {
 
 void mg_answer_release(mg_attempt *a, size_t n) {
     if (!n) return;
-    mg_answer_commit(a->r);
-    if (!mg_exchange_write(a->r->x, mg_str_from(a->held.p, n)) && a->call) mg_upstream_pause(a->call, true);
+    write_out(a, mg_str_from(a->held.p, n));
     mg_buf_drain(&a->held, n);
+    if (!a->held.n) note_said(a);
 }
 
 mg_str mg_answer_error_frames(mg_request *r, const mg_fault *fault) {

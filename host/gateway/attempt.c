@@ -272,9 +272,11 @@ enum { PACE_MS = 10000 };
 static void on_pace(void *arg) {
     mg_attempt *a = arg;
     double per_s = (double)(a->counted - a->stall_mark) * 1000 / PACE_MS;
+    bool excused = a->slow_client;
     a->stall_timer = NULL;
     a->stall_mark = a->counted;
-    if (per_s < a->r->routing.least_tokens_per_s && a->call)
+    a->slow_client = mg_exchange_backlog(a->r->x) > 0;
+    if (per_s < a->r->routing.least_tokens_per_s && a->call && !excused)
         fail(a, "stalled", "the stream comes more slowly than the policy allows");
     else
         a->stall_timer = mg_evloop_timer(a->r->worker->loop, PACE_MS, on_pace, a);
@@ -385,7 +387,7 @@ mg_status mg_attempt_start(mg_request *r, mg_choice *choice, mg_attempt **slot, 
     a->no = ++r->attempt_no;
     a->watch_text = r->reply_watched;
     a->hold = r->reply_watched && r->reply_window;
-    a->held.max = a->window.max = a->early.max = MG_ANSWER_MAX;
+    a->held.max = a->window.max = a->early.max = a->said.max = MG_ANSWER_MAX;
     mg_uuid7(a->id);
     *slot = a;
     a->self = mg_use_self(a->target->provider->use, r->worker->index, r->worker->loop, error);
@@ -405,7 +407,8 @@ mg_status mg_attempt_start(mg_request *r, mg_choice *choice, mg_attempt **slot, 
     return st;
 }
 
-/* What the call taught about its target. A plain answer counts with all of its time. */
+/* What the call taught about its target. A plain answer counts with all of its time, one that was given up with what it had
+ * waited. */
 static void record(mg_attempt *a) {
     uint64_t now = mg_clock_mono_us();
     mg_circuit_call call = {.outcome = a->health, .ttft_us = -1};
@@ -416,7 +419,7 @@ static void record(mg_attempt *a) {
             call.output_tokens = a->usage.output;
             call.output_us = (int64_t)(now - a->first_token_us);
         }
-    } else if (a->health == MG_CIRCUIT_SUCCESS) {
+    } else if (a->health == MG_CIRCUIT_SUCCESS || a->given_up) {
         call.ttft_us = (int64_t)(now - a->started_us);
     }
     mg_circuit_record(a->choice.circuit, &a->r->snapshot->circuit, &a->choice.pass, &call, now / 1000);
@@ -430,6 +433,7 @@ void mg_attempt_finish(mg_attempt *a) {
     mg_buf_finish(&a->early);
     mg_buf_finish(&a->held);
     mg_buf_finish(&a->window);
+    mg_buf_finish(&a->said);
     mg_buf_finish(&a->out);
     if (a->reply) mg_reply_finish(a->reply);
     a->reply = NULL;

@@ -45,9 +45,11 @@ struct mg_attempt {
     bool hold_over; /* it had its time to */
     mg_timer *hold_timer, *stall_timer;
     int64_t stall_mark; /* tokens at the last look */
+    bool slow_client; /* it took its bytes slowly since the last look, so the vendor had to wait */
     bool not_only_text; /* the answer holds more than another target could go on from */
     mg_buf held; /* frames that wait for a reply policy's verdict */
     mg_buf window; /* their text */
+    mg_buf said; /* the stream's text that has not gone to the client yet, where another target may go on from it */
     mg_str last; /* the terminating frame, sent after usage is durable */
     bool done_seen; /* the format's terminator has come */
     bool over; /* upstream has ended */

@@ -2,9 +2,13 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "gateway/credential.h"
 #include "gateway/usage.h"
 
-enum { WAIT_MAX_MS = 60000 }; /* for a vendor's retry-after, where the policy gives no total time */
+enum {
+    ATTEMPTS_MAX = 16, /* of one request */
+    WAIT_MAX_MS = 60000 /* for a vendor's retry-after, where the policy gives no total time */
+};
 
 /* Failures that another target, or another try, may not have. Bit 0: broken connections and timeouts. */
 enum {
@@ -42,14 +46,20 @@ static bool take_key(mg_request *r, const mg_target *t, uint64_t now, mg_choice 
     return true;
 }
 
+/* False: *out holds nothing. */
 static bool admit(mg_request *r, const mg_target *t, uint64_t now, mg_choice *out) {
     mg_circuits *circuits = r->worker->gateway->circuits;
     *out = (mg_choice){.target = t};
-    if (t->provider->ops->answer || !circuits) return take_key(r, t, now, out);
+    if (t->provider->ops->answer || !circuits) {
+        if (take_key(r, t, now, out)) return true;
+        *out = (mg_choice){0};
+        return false;
+    }
     out->circuit = mg_circuits_find(circuits, t->provider->name, t->model);
     out->pass = mg_circuit_admit(out->circuit, &r->snapshot->circuit, now);
     if (out->pass.admission == MG_CIRCUIT_OPEN) {
         skip(r, t, "circuit open", out->pass.wait_ms);
+        *out = (mg_choice){0};
         return false;
     }
     if (take_key(r, t, now, out)) return true;
@@ -68,6 +78,8 @@ bool mg_dispatch_choose(mg_request *r, size_t from, uint32_t capabilities, mg_ch
     return false;
 }
 
+uint32_t mg_dispatch_needs(const mg_request *r) { return r->committed && r->said.n ? MG_CAP_PREFIX : 0; }
+
 /* ---- after a failure --------------------------------------------------------------------------------------------- */
 
 uint64_t mg_dispatch_left(const mg_request *r) {
@@ -76,11 +88,21 @@ uint64_t mg_dispatch_left(const mg_request *r) {
     return spent < r->routing.total_ms ? r->routing.total_ms - spent : 0;
 }
 
-/* With another key the vendor may say something else. */
-static bool another_key(mg_request *r, const mg_attempt *a, uint64_t now) {
+/* The vendor has named a time until which it wants to be left alone. */
+static bool told(const mg_attempt *a) {
+    return (a->failure == MG_FAIL_RATE || a->failure == MG_FAIL_OVERLOADED) && a->retry_after_ms > 0;
+}
+
+/* Lets the key rest that was refused, or, where there is but one, the target. True: another key may have an answer. */
+static bool learn(mg_request *r, const mg_attempt *a, uint64_t now) {
     const mg_keyring_settings settings = MG_KEYRING_DEFAULTS;
     mg_keyring *ring = a->target->provider->keyring;
-    if (!ring || !mg_keyring_report(ring, &settings, a->choice.key, a->failure, a->retry_after_ms, now)) return false;
+    if (!ring) {
+        if (told(a) && a->choice.circuit)
+            mg_circuit_hold(a->choice.circuit, now + (uint64_t)a->retry_after_ms, now);
+        return false;
+    }
+    if (!mg_keyring_report(ring, &settings, a->choice.key, a->failure, a->retry_after_ms, now)) return false;
     return ++r->key_changes < (int)mg_keyring_size(ring) &&
            mg_keyring_choose(ring, &settings, now).wait_ms == 0;
 }
@@ -101,17 +123,14 @@ static bool retry_later(mg_request *r, const mg_attempt *a, uint64_t left, uint6
 mg_recovery mg_dispatch_recover(mg_request *r, mg_attempt *a, uint64_t *wait_ms) {
     uint64_t now = mg_clock_mono_ms(), left = mg_dispatch_left(r);
     size_t here = place_of(r, a->target);
-    bool rate = a->failure == MG_FAIL_RATE || a->failure == MG_FAIL_OVERLOADED;
-    bool told = rate && a->retry_after_ms > 0;
-    if (r->attempt_no >= 16 || left == 0) return MG_RECOVERY_NONE;
-    if (another_key(r, a, now)) {
+    bool other_key = learn(r, a, now);
+    if (r->attempt_no >= ATTEMPTS_MAX || left == 0) return MG_RECOVERY_NONE;
+    if (other_key) {
         r->target_at = here;
         if (mg_dispatch_choose(r, here, 0, &r->choice)) return MG_RECOVERY_NOW;
     }
-    if (told && a->choice.circuit && !a->target->provider->keyring)
-        mg_circuit_hold(a->choice.circuit, now + (uint64_t)a->retry_after_ms, now);
     /* A vendor that names a time is left alone until then, if anybody else can do it. */
-    if (!told && retry_later(r, a, left, wait_ms)) {
+    if (!told(a) && retry_later(r, a, left, wait_ms)) {
         r->target_at = here;
         return MG_RECOVERY_LATER;
     }
@@ -121,12 +140,40 @@ mg_recovery mg_dispatch_recover(mg_request *r, mg_attempt *a, uint64_t *wait_ms)
         r->backoff = (mg_backoff){0};
         return MG_RECOVERY_NOW;
     }
-    if (!told || !retry_later(r, a, left, wait_ms)) return MG_RECOVERY_NONE;
+    if (!told(a) || !retry_later(r, a, left, wait_ms)) return MG_RECOVERY_NONE;
     r->target_at = here;
     return MG_RECOVERY_LATER;
 }
 
+bool mg_dispatch_patient(const mg_request *r, uint64_t *wait_ms) {
+    const mg_target *t = &r->targets[r->target_at];
+    mg_circuits *circuits = r->worker->gateway->circuits;
+    mg_circuit *c = circuits ? mg_circuits_peek(circuits, t->provider->name, t->model) : NULL;
+    mg_circuit_stats stats;
+    uint64_t left = mg_dispatch_left(r), spent = (mg_clock_mono_us() - r->dispatched_us) / 1000;
+    if (left == UINT64_MAX) left = spent < WAIT_MAX_MS ? WAIT_MAX_MS - spent : 0;
+    if (!r->retries_here || r->committed || !c) return false;
+    mg_circuit_stats_get(c, mg_clock_mono_ms(), &stats);
+    *wait_ms = r->open_wait_ms;
+    return stats.state == MG_CIRCUIT_CLOSED && *wait_ms < left;
+}
+
 /* ---- hedging ----------------------------------------------------------------------------------------------------- */
+
+/* The next target, or the same once more; one that answers by itself is never slow, and a token is not waited for. */
+static bool choose_rival(mg_request *r, size_t here, mg_choice *out) {
+    mg_error ignored;
+    mg_str token;
+    if (!mg_dispatch_choose(r, here + 1, 0, out) && !mg_dispatch_choose(r, here, 0, out)) return false;
+    const mg_provider_use *p = out->target->provider;
+    if (!p->ops->answer && mg_credential_get(r, p, &token, &ignored) == MG_OK &&
+        mg_hedge_start(&r->worker->gateway->hedge, &r->routing.hedge, mg_clock_mono_ms())) {
+        if (token.n) out->api_key = token;
+        return true;
+    }
+    mg_dispatch_release(r, out);
+    return false;
+}
 
 static void on_hedge(void *arg) {
     mg_request *r = arg;
@@ -135,12 +182,7 @@ static void on_hedge(void *arg) {
     mg_error error = {0};
     r->hedge_timer = NULL;
     if (!a || !a->call || r->rival || r->committed || a->first_token_us) return;
-    size_t here = place_of(r, a->target);
-    if (!mg_dispatch_choose(r, here + 1, 0, &choice) && !mg_dispatch_choose(r, here, 0, &choice)) return;
-    if (!mg_hedge_start(&r->worker->gateway->hedge, &r->routing.hedge, mg_clock_mono_ms())) {
-        mg_dispatch_release(r, &choice);
-        return;
-    }
+    if (!choose_rival(r, place_of(r, a->target), &choice)) return;
     mg_request_decide(r, "route", choice.target->name, "hedge", "\"attempt\":%d", r->attempt_no + 1);
     if (mg_attempt_start(r, &choice, &r->rival, &error) == MG_AGAIN) return;
     mg_attempt *failed = r->rival;
@@ -182,6 +224,7 @@ void mg_dispatch_lead(mg_attempt *a) {
 bool mg_dispatch_lost(mg_attempt *a) {
     mg_request *r = a->r;
     if (!r->rival) return false;
+    learn(r, a, mg_clock_mono_ms());
     if (a == r->attempt) r->attempt = r->rival;
     r->rival = NULL;
     r->target_at = place_of(r, r->attempt->target);
@@ -190,11 +233,15 @@ bool mg_dispatch_lost(mg_attempt *a) {
     return true;
 }
 
-void mg_dispatch_end(mg_request *r) {
+void mg_dispatch_stop(mg_request *r) {
     mg_evloop_timer_cancel(r->worker->loop, r->hedge_timer);
     r->hedge_timer = NULL;
     if (r->rival) give_up(r->rival);
     r->rival = NULL;
+}
+
+void mg_dispatch_end(mg_request *r) {
+    mg_dispatch_stop(r);
     mg_dispatch_release(r, &r->choice);
     if (r->attempt) {
         mg_attempt_cancel(r->attempt);
@@ -206,9 +253,11 @@ void mg_dispatch_end(mg_request *r) {
 /* ---- continuing -------------------------------------------------------------------------------------------------- */
 
 mg_status mg_dispatch_continue(mg_request *r, mg_attempt *a, mg_error *error) {
+    size_t next = place_of(r, a->target) + 1;
     if (!r->routing.continues || !r->stream || a->not_only_text || r->said.over || r->facts.choices > 1 ||
-        r->format->id != MG_FORMAT_OPENAI || !r->said.n || mg_dispatch_left(r) == 0)
+        r->format->id != MG_FORMAT_OPENAI || a->held.n || a->finish_seen || mg_dispatch_left(r) == 0)
         return MG_ERROR;
+    if (!r->said.n) return mg_dispatch_choose(r, next, 0, &r->choice) ? MG_OK : MG_ERROR;
     if (!r->whole_root) { /* as it was before anything was said */
         if (mg_request_sync(r, error) != MG_OK) return MG_ERROR;
         r->whole_root = r->root;
@@ -217,9 +266,10 @@ mg_status mg_dispatch_continue(mg_request *r, mg_attempt *a, mg_error *error) {
     r->root = r->whole_root;
     r->body = r->whole_body;
     r->canonical = (mg_str){0};
+    r->parts = NULL;
     mg_edits_init(&r->edits, r->arena);
     mg_str said = mg_arena_dup(r->arena, mg_buf_view(&r->said));
     if (mg_request_add_message(r, MG_STR("assistant"), said, error) != MG_OK) return MG_ERROR;
     if (mg_request_sync(r, error) != MG_OK) return MG_ERROR;
-    return mg_dispatch_choose(r, place_of(r, a->target) + 1, MG_CAP_PREFIX, &r->choice) ? MG_OK : MG_ERROR;
+    return mg_dispatch_choose(r, next, mg_dispatch_needs(r), &r->choice) ? MG_OK : MG_ERROR;
 }

@@ -233,8 +233,19 @@ static void watch_reply(mg_request *r) {
     if (r->reply_watched) r->reply_window = p->window(p->ctx, r->policies, r->org->id);
 }
 
+static void on_retry_timer(void *arg) {
+    mg_request *r = arg;
+    r->timer = NULL;
+    mg_pipeline_run(r);
+}
+
 static next no_target(mg_request *r) {
     bool never = r->open_wait_ms == UINT64_MAX;
+    uint64_t wait_ms;
+    if (mg_dispatch_patient(r, &wait_ms)) {
+        r->timer = mg_evloop_timer(r->worker->loop, wait_ms, on_retry_timer, r);
+        return WAIT;
+    }
     mg_refuse(r, 503, MG_STR("no_provider_available"),
               never ? MG_STR("No provider can take this request now.")
                     : mg_arena_printf(r->arena, "No provider can take this request now. Try again in %.3f s.",
@@ -275,7 +286,8 @@ static next step_dispatch(mg_request *r) {
     mg_error error = {0};
     if (r->timer) return WAIT; /* for a retry */
     watch_reply(r);
-    if (!r->choice.target && !mg_dispatch_choose(r, r->target_at, 0, &r->choice)) return no_target(r);
+    if (!r->choice.target && !mg_dispatch_choose(r, r->target_at, mg_dispatch_needs(r), &r->choice))
+        return no_target(r);
     r->target_at = (size_t)(r->choice.target - r->targets);
     mg_status st = take_credential(r, &error);
     if (st == MG_AGAIN) return WAIT;
@@ -286,7 +298,7 @@ static next step_dispatch(mg_request *r) {
     default: break;
     }
     mg_request_decide(r, "route", r->targets[r->target_at].name, "skip", "\"status\":%d", error.http);
-    if (error.http != 503 && mg_dispatch_choose(r, r->target_at + 1, 0, &r->choice)) {
+    if (error.http != 503 && mg_dispatch_choose(r, r->target_at + 1, mg_dispatch_needs(r), &r->choice)) {
         if (r->attempt) {
             mg_attempt_fault(r->attempt, error.code[0] ? error.code : "refused", mg_str_of(error.text));
             mg_usage_failed(r->attempt);
@@ -380,12 +392,6 @@ static bool about_the_request(const mg_attempt *a) {
                        a->failure == MG_FAIL_CONTENT || a->failure == MG_FAIL_NOT_FOUND);
 }
 
-static void on_retry_timer(void *arg) {
-    mg_request *r = arg;
-    r->timer = NULL;
-    mg_pipeline_run(r);
-}
-
 /* The failed attempt makes room for the next one. */
 static next leave(mg_request *r, mg_attempt *a, const char *action, uint64_t wait_ms) {
     mg_request_decide(r, "route", MG_STR("failover"), action,
@@ -430,12 +436,23 @@ void mg_pipeline_failed(mg_attempt *a) {
 
 /* ---- the answer -------------------------------------------------------------------------------------------------- */
 
+/* Reads a plain answer; if it is none that the client could be given, notes why. */
+static bool is_usable(mg_attempt *a) {
+    mg_error error = {0};
+    mg_status st = mg_answer_decode(a, &error);
+    if (a->status < 200 || a->status >= 300) {
+        classify(a);
+        return false;
+    }
+    if (st == MG_OK && !a->r->stream) return true;
+    mg_attempt_fault(a, "protocol", mg_str_of(error.text));
+    a->health = MG_CIRCUIT_FAILURE;
+    return false;
+}
+
 void mg_pipeline_answered(mg_attempt *a) {
     mg_request *r = a->r;
-    mg_error ignored;
-    if (r->rival && !a->event_stream && (a->status < 200 || a->status >= 300)) {
-        mg_answer_decode(a, &ignored);
-        classify(a);
+    if (r->rival && !a->event_stream && !is_usable(a)) {
         mg_dispatch_lost(a);
         return;
     }
@@ -447,25 +464,15 @@ void mg_pipeline_answered(mg_attempt *a) {
 
 static next step_answered(mg_request *r) {
     mg_attempt *a = r->attempt;
-    mg_error error = {0};
     if (a->event_stream) return a->bad_frame ? go(r, STEP_FAILED) : go(r, STEP_REPLY);
-    mg_status st = mg_answer_decode(a, &error);
-    if (a->status < 200 || a->status >= 300) {
-        classify(a);
-        return go(r, STEP_FAILED);
-    }
-    if (st != MG_OK || r->stream) {
-        mg_attempt_fault(a, "protocol", mg_str_of(error.text));
-        a->health = MG_CIRCUIT_FAILURE;
-        return go(r, STEP_FAILED);
-    }
-    return go(r, STEP_REPLY);
+    bool read = a->root != NULL; /* already, beside a rival */
+    return go(r, read || is_usable(a) ? STEP_REPLY : STEP_FAILED);
 }
 
 /* Frames came in: is there enough text for a reply policy to judge? */
 void mg_pipeline_progress(mg_attempt *a) {
     mg_request *r = a->r;
-    if (r->step != STEP_UPSTREAM || !a->hold || a->window.n < r->reply_window) return;
+    if (r->step != STEP_UPSTREAM || a != r->attempt || !a->hold || a->window.n < r->reply_window) return;
     go(r, STEP_WINDOW);
     mg_pipeline_run(r);
 }

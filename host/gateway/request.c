@@ -41,6 +41,7 @@ mg_request *mg_request_create(mg_worker *w, mg_exchange *x) {
 
 void mg_request_end(mg_request *r) {
     mg_worker *w = r->worker;
+    mg_dispatch_stop(r);
     mg_usage_settle(r);
     mg_pipeline_settle(r);
     mg_limits_cancel(r);
