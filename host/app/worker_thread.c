@@ -61,6 +61,7 @@ static void detach_uses(mg_worker *w) {
 
 static void tear_down(thread *t) {
     mg_worker *w = &t->worker;
+    mg_gateway_abandon(w);
     if (w->server) mg_server_destroy(w->server);
     if (t->engine) mg_engine_destroy(t->engine);
     mg_credentials_destroy(w->credentials);

@@ -112,9 +112,23 @@ static void note_event(mg_attempt *a, const mg_event *e) {
     }
 }
 
+/* Without the white space that the client has already got from the target before. */
+static mg_event without_space(mg_attempt *a, const mg_event *e) {
+    mg_event out = {0};
+    memcpy(&out, e, e->size < sizeof out ? e->size : sizeof out);
+    while (out.text.n && memchr(" \t\r\n", *out.text.p, 4)) out.text = mg_str_skip(out.text, 1);
+    a->after_space = !out.text.n;
+    return out;
+}
+
 static void on_event(void *ctx, const mg_event *e) {
     mg_attempt *a = ctx;
+    mg_event trimmed;
     if (a->event_stream && a->done_seen) return;
+    if (a->after_space && !a->native && e->type == MG_EVENT_TEXT) {
+        trimmed = without_space(a, e);
+        e = &trimmed;
+    }
     note_event(a, e);
     if (a->bad_frame || (a->native && a->event_stream)) return;
     bool bookkeeping = e->type == MG_EVENT_META || e->type == MG_EVENT_USAGE || e->type == MG_EVENT_ERROR ||

@@ -386,6 +386,7 @@ mg_status mg_attempt_start(mg_request *r, mg_choice *choice, mg_attempt **slot, 
     if (!r->dispatched_us) r->dispatched_us = a->started_us;
     a->no = ++r->attempt_no;
     a->watch_text = r->reply_watched;
+    a->after_space = mg_dispatch_said(r).n < r->said.n;
     a->hold = r->reply_watched && r->reply_window;
     a->held.max = a->window.max = a->early.max = a->said.max = MG_ANSWER_MAX;
     mg_uuid7(a->id);

@@ -46,6 +46,7 @@ struct mg_attempt {
     mg_timer *hold_timer, *stall_timer;
     int64_t stall_mark; /* tokens at the last look */
     bool slow_client; /* it took its bytes slowly since the last look, so the vendor had to wait */
+    bool after_space; /* it goes on behind white space that its target was not shown, and may begin with its own */
     bool not_only_text; /* the answer holds more than another target could go on from */
     mg_buf held; /* frames that wait for a reply policy's verdict */
     mg_buf window; /* their text */
@@ -104,6 +105,7 @@ void mg_answer_ended(mg_attempt *a);
 /* What the attempt tells the pipeline (gateway/pipeline.c). Each may end the request: the caller touches nothing after. */
 void mg_pipeline_progress(mg_attempt *a); /* frames were taken */
 void mg_pipeline_answered(mg_attempt *a); /* the answer is whole, whatever its status */
+bool mg_pipeline_drain(mg_request *r); /* the client has gone: true if an answer is under way that can be read to its end */
 void mg_pipeline_failed(mg_attempt *a); /* it is not: a->kind says why */
 
 #endif

@@ -133,6 +133,8 @@ void mg_circuit_hold(mg_circuit *c, uint64_t until_ms, uint64_t now_ms);
  * ever; CLOSED with 0 lifts what was forced before. HALF_OPEN can't be forced. False: refused, too many targets. */
 bool mg_circuits_force(mg_circuits *t, mg_str provider, mg_str model, mg_circuit_state state, uint64_t until_ms,
                        uint64_t now_ms);
+/* What was said of a whole provider and still holds; false: nothing. */
+bool mg_circuits_forced(mg_circuits *t, mg_str provider, uint64_t now_ms, mg_circuit_state *state, uint64_t *until_ms);
 
 typedef struct mg_circuit_stats {
     mg_str provider, model; /* live as long as the table */

@@ -173,3 +173,12 @@ bool mg_circuits_force(mg_circuits *t, mg_str provider, mg_str model, mg_circuit
     if (model.n == 0) return force_provider(t, provider, state, until_ms, now_ms);
     return circuit_force_set(mg_circuits_find(t, provider, model), state, until_ms, now_ms);
 }
+
+bool mg_circuits_forced(mg_circuits *t, mg_str provider, uint64_t now_ms, mg_circuit_state *state, uint64_t *until_ms) {
+    pthread_mutex_lock(&t->lock);
+    const circuit_provider *p = t->providers;
+    while (p && !mg_str_eq((mg_str){p->name, p->n}, provider)) p = p->next;
+    uint64_t word = p ? atomic_load(&p->force) : 0;
+    pthread_mutex_unlock(&t->lock);
+    return circuit_force_read(word, now_ms, state, until_ms);
+}

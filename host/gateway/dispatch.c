@@ -78,7 +78,13 @@ bool mg_dispatch_choose(mg_request *r, size_t from, uint32_t capabilities, mg_ch
     return false;
 }
 
-uint32_t mg_dispatch_needs(const mg_request *r) { return r->committed && r->said.n ? MG_CAP_PREFIX : 0; }
+mg_str mg_dispatch_said(const mg_request *r) {
+    mg_str said = mg_buf_view(&r->said);
+    while (said.n && memchr(" \t\r\n", said.p[said.n - 1], 4)) said.n--;
+    return said;
+}
+
+uint32_t mg_dispatch_needs(const mg_request *r) { return mg_dispatch_said(r).n ? MG_CAP_PREFIX : 0; }
 
 /* ---- after a failure --------------------------------------------------------------------------------------------- */
 
@@ -257,7 +263,8 @@ mg_status mg_dispatch_continue(mg_request *r, mg_attempt *a, mg_error *error) {
     if (!r->routing.continues || !r->stream || a->not_only_text || r->said.over || r->facts.choices > 1 ||
         r->format->id != MG_FORMAT_OPENAI || a->held.n || a->finish_seen || mg_dispatch_left(r) == 0)
         return MG_ERROR;
-    if (!r->said.n) return mg_dispatch_choose(r, next, 0, &r->choice) ? MG_OK : MG_ERROR;
+    mg_str said = mg_arena_dup(r->arena, mg_dispatch_said(r));
+    if (!said.n) return mg_dispatch_choose(r, next, 0, &r->choice) ? MG_OK : MG_ERROR;
     if (!r->whole_root) { /* as it was before anything was said */
         if (mg_request_sync(r, error) != MG_OK) return MG_ERROR;
         r->whole_root = r->root;
@@ -268,7 +275,6 @@ mg_status mg_dispatch_continue(mg_request *r, mg_attempt *a, mg_error *error) {
     r->canonical = (mg_str){0};
     r->parts = NULL;
     mg_edits_init(&r->edits, r->arena);
-    mg_str said = mg_arena_dup(r->arena, mg_buf_view(&r->said));
     if (mg_request_add_message(r, MG_STR("assistant"), said, error) != MG_OK) return MG_ERROR;
     if (mg_request_sync(r, error) != MG_OK) return MG_ERROR;
     return mg_dispatch_choose(r, next, mg_dispatch_needs(r), &r->choice) ? MG_OK : MG_ERROR;

@@ -9,6 +9,8 @@
  * is none; r->open_wait_ms says when there may be one. */
 bool mg_dispatch_choose(mg_request *r, size_t from, uint32_t capabilities, mg_choice *out);
 void mg_dispatch_release(mg_request *r, mg_choice *choice);
+/* What the client got of streams that broke, as a target can go on from it: vendors refuse white space at its end. */
+mg_str mg_dispatch_said(const mg_request *r);
 /* What a target of the request must have: once a part of another's answer is out, going on from it. */
 uint32_t mg_dispatch_needs(const mg_request *r);
 

@@ -34,10 +34,13 @@ static bool azure_route(mg_str path, mg_endpoint *out) {
     if (mg_str_starts(path, MG_STR("/v1/"))) return openai_route(mg_str_skip(path, 3), out);
     if (!mg_str_starts(path, MG_STR("/deployments/"))) return openai_route(path, out);
     mg_str rest = mg_str_skip(path, 13);
-    mg_str name = mg_str_from(rest.p, mg_str_find(rest, '/'));
-    if (!name.n || !openai_route(mg_str_skip(rest, name.n), out) || out->get) return false;
-    out->model = name;
-    return true;
+    for (size_t n = 1; n < rest.n; n++) { /* clients do not escape the slashes of a name such as "anthropic/claude" */
+        if (rest.p[n] != '/' || !openai_route(mg_str_skip(rest, n), out)) continue;
+        if (out->get) return false;
+        out->model = mg_str_from(rest.p, n);
+        return true;
+    }
+    return false;
 }
 
 /* ---- Anthropic --------------------------------------------------------------------------------------------------- */
@@ -58,7 +61,8 @@ static bool anthropic_route(const mg_exchange *x, mg_str path, mg_endpoint *out)
 
 /* ---- Gemini ------------------------------------------------------------------------------------------------------ */
 
-/* models, models/ID, models/ID:ACTION: what follows the version; the id may hold slashes. */
+/* models, models/ID, models/ID:ACTION: what follows the version; the id may hold slashes. Vercel's AI SDK leaves "models/" out
+ * before a name that has a slash, so it may be missing before an action. */
 static bool gemini_route(const mg_exchange *x, mg_str path, mg_endpoint *out) {
     static const struct {
         const char *name;
@@ -71,10 +75,11 @@ static bool gemini_route(const mg_exchange *x, mg_str path, mg_endpoint *out) {
                    {"batchEmbedContents", MG_OP_EMBEDDINGS, false}};
     *out = (mg_endpoint){.format = &mg_format_gemini, .operation = MG_OP_MODELS, .get = true, .known = true};
     if (mg_str_is(path, "/models")) return true;
-    if (!mg_str_starts(path, MG_STR("/models/")) || path.n == 8) return false;
-    out->model = mg_str_skip(path, 8);
+    bool listed = mg_str_starts(path, MG_STR("/models/"));
+    if (!path.n || (listed && path.n == 8)) return false;
+    out->model = mg_str_skip(path, listed ? 8 : 1);
     const char *colon = memrchr(out->model.p, ':', out->model.n);
-    if (!colon) return true;
+    if (!colon) return listed;
     mg_str action = mg_str_skip(out->model, (size_t)(colon - out->model.p) + 1);
     for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
         if (!mg_str_is(action, actions[i].name)) continue;

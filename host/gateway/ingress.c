@@ -191,7 +191,25 @@ static void on_gone(void *ctx, mg_exchange *x) {
     r->gone = true;
     if (r->outcome == MG_OUTCOME_NONE) r->outcome = MG_OUTCOME_CANCELLED;
     if (!r->status) r->status = 499;
-    mg_request_end(r);
+    if (r->routing.drain && mg_pipeline_drain(r)) {
+        mg_exchange_keep(x);
+        r->drained = true;
+        r->next_drained = r->worker->drained;
+        r->worker->drained = r;
+    } else {
+        mg_request_end(r);
+    }
+}
+
+void mg_gateway_abandon(mg_worker *w) {
+    while (w->drained) {
+        mg_request *r = w->drained;
+        mg_exchange *x = r->x;
+        w->drained = r->next_drained;
+        r->drained = false;
+        mg_request_end(r);
+        mg_exchange_release(x);
+    }
 }
 
 static void on_refuse(void *ctx, int status, mg_str message, mg_buf *body) {

@@ -414,7 +414,9 @@ static next step_failed(mg_request *r) {
         r->worker->policy.cancel(r->worker->policy.ctx, r);
         r->asking = false;
     }
-    if (r->committed) {
+    if (r->gone) {
+        /* nobody waits for another try */
+    } else if (r->committed) {
         if (!r->timer && mg_dispatch_continue(r, a, &ignored) == MG_OK) return leave(r, a, "continue", 0);
     } else {
         switch (mg_dispatch_recover(r, a, &wait_ms)) {
@@ -426,6 +428,15 @@ static next step_failed(mg_request *r) {
     snprintf(r->error_kind, sizeof r->error_kind, "%s", a->kind);
     if (!r->committed && about_the_request(a)) return relay_failure(r, a);
     return refuse_failure(r, a);
+}
+
+bool mg_pipeline_drain(mg_request *r) {
+    mg_attempt *a = r->attempt;
+    if (r->step != STEP_UPSTREAM || !a || !a->call || r->rival) return false;
+    a->hold = false; /* nobody is left to judge it for */
+    r->reply_watched = false;
+    mg_upstream_pause(a->call, false);
+    return true;
 }
 
 void mg_pipeline_failed(mg_attempt *a) {
@@ -513,7 +524,7 @@ static next step_reply(mg_request *r) {
 
 /* Usage is settled and durable here, before the last byte goes out in STEP_SETTLE. */
 static next step_deliver(mg_request *r) {
-    r->outcome = MG_OUTCOME_OK;
+    if (!r->gone) r->outcome = MG_OUTCOME_OK;
     r->attempt->health = MG_CIRCUIT_SUCCESS;
     if (!r->status) r->status = 200;
     if (r->stream) {

@@ -39,6 +39,16 @@ mg_request *mg_request_create(mg_worker *w, mg_exchange *x) {
     return r;
 }
 
+static void release_exchange(void *x) { mg_exchange_release(x); }
+
+/* Who ends a request may still read its memory: it goes after this turn of the loop. */
+static void let_go(mg_request *r) {
+    mg_request **at = &r->worker->drained;
+    while (*at != r) at = &(*at)->next_drained;
+    *at = r->next_drained;
+    mg_evloop_reap(r->worker->loop, release_exchange, r->x);
+}
+
 void mg_request_end(mg_request *r) {
     mg_worker *w = r->worker;
     mg_dispatch_stop(r);
@@ -53,6 +63,7 @@ void mg_request_end(mg_request *r) {
     w->requests_open--;
     mg_counts_open(w->counts, -1);
     r->x->user = NULL;
+    if (r->drained) let_go(r);
 }
 
 void mg_request_decide(mg_request *r, const char *phase, mg_str rule, const char *action, const char *format, ...) {

@@ -143,6 +143,8 @@ struct mg_request {
     bool settled; /* the usage row is written */
     int64_t spent_nano, spent_tokens; /* by attempts that failed */
     bool gone; /* the client has left */
+    bool drained; /* … and its answer is read to the end all the same */
+    mg_request *next_drained;
     char error_kind[24]; /* of the last failed attempt: "rate", "timeout_idle", … */
     mg_str redacted; /* "email=1,credit_card=2" or "" */
     mg_decision *decisions, **decisions_tail;

@@ -54,18 +54,33 @@ static int64_t schema_tokens(const mg_json *v, mg_str model) {
 
 static int64_t base64_bytes(mg_str text) { return (int64_t)(text.n / 4 * 3); }
 
+static int64_t content_tokens(const mg_json *content, mg_str model);
+
+static int64_t file_tokens(const mg_json *part) {
+    mg_str data = text_at(part, "file_data");
+    if (data.n == 0) data = text_at(mg_json_get(part, MG_STR("file")), "file_data");
+    if (data.n == 0) data = text_at(mg_json_get(part, MG_STR("source")), "data"); /* Anthropic's */
+    return 1 + base64_bytes(data) / FILE_BYTES;
+}
+
+/* Texts, and what calls of tools and their results hold in any format's parts. */
+static int64_t members_tokens(const mg_json *part, mg_str model) {
+    static const char *const texts[] = {"text", "refusal", "thinking", "name", "arguments"};
+    int64_t n = 0;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) n += mg_tokens_estimate(text_at(part, texts[i]), model);
+    const mg_json *input = mg_json_get(part, MG_STR("input"));
+    if (input) n += schema_tokens(input, model);
+    return n + content_tokens(mg_json_get(part, MG_STR("content")), model) +
+           content_tokens(mg_json_get(part, MG_STR("output")), model);
+}
+
 static int64_t part_tokens(const mg_json *part, mg_str model) {
     if (part->type == MG_JSON_STRING) return mg_tokens_estimate(part->str, model);
     mg_str type = text_at(part, "type");
     if (is_one_of(type, IMAGES)) return is_low(part) ? IMAGE_LOW : IMAGE_HIGH;
     if (mg_str_is(type, "input_audio"))
         return 1 + base64_bytes(text_at(mg_json_get(part, MG_STR("input_audio")), "data")) / AUDIO_BYTES;
-    if (is_one_of(type, FILES)) {
-        mg_str data = text_at(part, "file_data");
-        if (data.n == 0) data = text_at(mg_json_get(part, MG_STR("file")), "file_data");
-        return 1 + base64_bytes(data) / FILE_BYTES;
-    }
-    return mg_tokens_estimate(text_at(part, "text"), model) + mg_tokens_estimate(text_at(part, "refusal"), model);
+    return is_one_of(type, FILES) ? file_tokens(part) : members_tokens(part, model);
 }
 
 static int64_t content_tokens(const mg_json *content, mg_str model) {
@@ -105,8 +120,55 @@ static int64_t input_tokens(const mg_json *input, mg_str model) {
     return n;
 }
 
-int64_t mg_tokens_request(const mg_json *root, mg_str model) {
+/* Gemini's parts have no type: their members tell. */
+static int64_t gemini_part_tokens(const mg_json *part, mg_str model) {
     int64_t n = 0;
+    for (const mg_json *m = part->child; m; m = m->next) {
+        mg_str mime = text_at(m, "mimeType"), data = text_at(m, "data");
+        if (mime.n == 0) mime = text_at(m, "mime_type");
+        if (m->type == MG_JSON_STRING)
+            n += mg_str_is(m->key, "text") ? mg_tokens_estimate(m->str, model) : 0;
+        else if (mg_str_starts(mime, MG_STR("image/")))
+            n += IMAGE_HIGH;
+        else if (mime.n)
+            n += 1 + base64_bytes(data) / (mg_str_starts(mime, MG_STR("audio/")) ? AUDIO_BYTES : FILE_BYTES);
+        else if (m->type == MG_JSON_OBJECT)
+            n += MESSAGE_TOKENS + schema_tokens(m, model); /* a call, or its result */
+    }
+    return n;
+}
+
+static int64_t gemini_content_tokens(const mg_json *content, mg_str model) {
+    if (!content) return 0;
+    if (content->type == MG_JSON_STRING) return mg_tokens_estimate(content->str, model);
+    const mg_json *parts = mg_json_get(content, MG_STR("parts"));
+    int64_t n = MESSAGE_TOKENS + ROLE_TOKENS;
+    if (mg_json_kind(parts) == MG_JSON_OBJECT) return n + gemini_part_tokens(parts, model); /* the API takes one, too */
+    for (const mg_json *p = parts ? parts->child : NULL; p; p = p->next) n += gemini_part_tokens(p, model);
+    return n;
+}
+
+static int64_t gemini_tokens(const mg_json *root, mg_str model) {
+    static const char *const single[] = {"systemInstruction", "system_instruction", "content"};
+    static const char *const inner[] = {"generateContentRequest", "generate_content_request"};
+    const mg_json *contents = mg_json_get(root, MG_STR("contents")), *requests = mg_json_get(root, MG_STR("requests"));
+    int64_t n = 0;
+    for (size_t i = 0; i < sizeof single / sizeof single[0]; i++)
+        n += gemini_content_tokens(mg_json_get(root, mg_str_of(single[i])), model);
+    if (mg_json_kind(contents) == MG_JSON_OBJECT) n += gemini_content_tokens(contents, model);
+    else
+        for (const mg_json *c = contents ? contents->child : NULL; c; c = c->next) n += gemini_content_tokens(c, model);
+    for (const mg_json *r = requests ? requests->child : NULL; r; r = r->next)
+        n += gemini_content_tokens(mg_json_get(r, MG_STR("content")), model);
+    for (size_t i = 0; i < sizeof inner / sizeof inner[0]; i++) {
+        const mg_json *r = mg_json_get(root, mg_str_of(inner[i]));
+        if (mg_json_kind(r) == MG_JSON_OBJECT) n += mg_tokens_request(r, model);
+    }
+    return n;
+}
+
+int64_t mg_tokens_request(const mg_json *root, mg_str model) {
+    int64_t n = gemini_tokens(root, model);
     const mg_json *messages = mg_json_get(root, MG_STR("messages"));
     for (const mg_json *m = messages ? messages->child : NULL; m; m = m->next) n += message_tokens(m, model);
     if (messages) n += PRIMING_TOKENS;

@@ -47,11 +47,15 @@ struct mg_worker {
     struct mg_counts *counts;
     struct mg_credentials *credentials; /* NULL: none needed yet */
     uint64_t requests_open;
+    mg_request *drained; /* whose clients have gone, and whose answers are read for their usage; linked by next_drained */
 };
 
 mg_snapshot *mg_gateway_snapshot(mg_gateway *g); /* with a reference; any thread */
 void mg_gateway_publish(mg_gateway *g, mg_snapshot *s); /* takes the reference; any thread */
 mg_snapshot *mg_worker_snapshot(mg_worker *w); /* the newest, borrowed from the worker until it asks again */
+
+/* Ends what is still read for clients that have gone. Before the server is destroyed. */
+void mg_gateway_abandon(mg_worker *w);
 
 /* The data plane's handler for a worker's server; ctx is the worker. */
 mg_server_handler mg_gateway_handler(mg_worker *w);

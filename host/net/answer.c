@@ -268,7 +268,10 @@ void mg_exchange_abort(mg_exchange *ex) {
     mg_conn_later(x->conn);
 }
 
-size_t mg_exchange_backlog(const mg_exchange *x) { return mg_conn_backlog(state_of(x)->conn); }
+size_t mg_exchange_backlog(const mg_exchange *x) {
+    const mg_exchange_state *s = state_of(x);
+    return s->kept ? 0 : mg_conn_backlog(s->conn);
+}
 
 /* ---- answers of the server --------------------------------------------------------------------------------------- */
 

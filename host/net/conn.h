@@ -39,7 +39,8 @@ typedef enum mg_stage { MG_STAGE_HEAD, MG_STAGE_BODY, MG_STAGE_HANDLER } mg_stag
 /* An exchange with what the server keeps beside it; lives in its own arena. */
 typedef struct mg_exchange_state {
     mg_exchange x; /* first, so that one pointer is the other */
-    mg_conn *conn;
+    mg_conn *conn; /* gone, if the exchange is kept */
+    mg_server *server;
     mg_stage stage;
     mg_http_head head;
     mg_http_chunked chunked;
@@ -57,6 +58,7 @@ typedef struct mg_exchange_state {
     bool close; /* the connection ends with this answer */
     bool until_close; /* HTTP/1.0: the close ends the body */
     bool aborted;
+    bool kept; /* by the handler, beyond its connection */
     bool wants_drained;
 } mg_exchange_state;
 

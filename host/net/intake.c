@@ -20,6 +20,7 @@ static mg_exchange_state *begin(mg_conn *c) {
     mg_arena *arena = mg_server_arena_take(s);
     mg_exchange_state *x = MG_ARENA_NEW(arena, mg_exchange_state);
     x->conn = c;
+    x->server = s;
     x->x.arena = arena;
     x->x.peer = mg_str_from(c->peer, c->n_peer);
     x->x.tls = c->transport.ssl != NULL;
@@ -30,13 +31,25 @@ static mg_exchange_state *begin(mg_conn *c) {
     return x;
 }
 
+static void release(mg_exchange_state *x) {
+    mg_server_bodies_release(x->held);
+    free(x->body);
+    mg_server_arena_give(x->server, x->x.arena);
+}
+
 void mg_intake_finish(mg_conn *c) {
     mg_exchange_state *x = c->x;
     c->x = NULL;
-    mg_server_bodies_release(x->held);
-    free(x->body);
-    mg_server_arena_give(c->server, x->x.arena);
+    if (!x->kept) release(x);
 }
+
+void mg_exchange_keep(mg_exchange *x) {
+    mg_exchange_state *s = (mg_exchange_state *)x;
+    s->kept = true;
+    x->peer = mg_arena_dup(x->arena, x->peer);
+}
+
+void mg_exchange_release(mg_exchange *x) { release((mg_exchange_state *)x); }
 
 void mg_intake_refuse(mg_conn *c, int status, const char *sentence) {
     mg_exchange_state *x = c->x;

@@ -83,6 +83,10 @@ void mg_exchange_start(mg_exchange *x, int status, const mg_header *headers, siz
 bool mg_exchange_write(mg_exchange *x, mg_str bytes);
 void mg_exchange_end(mg_exchange *x);   /* after start: the answer is whole */
 void mg_exchange_abort(mg_exchange *x); /* after start: closes without the last chunk, so that the client sees a break */
+/* From within `gone` only: the exchange stays in memory, though nothing can be answered any more, until it is released; before
+ * the server is destroyed, and not from within a call that still reads it. */
+void mg_exchange_keep(mg_exchange *x);
+void mg_exchange_release(mg_exchange *x);
 size_t mg_exchange_backlog(const mg_exchange *x); /* bytes not yet taken by the client */
 
 /* The server takes accepted sockets from listeners (net/listener.h) until it is drained. */

@@ -185,6 +185,44 @@ class Upstream(GatewayTest):
             time.sleep(1.0)
             self.assertLess(memory() - before, 32 << 20)
 
+class Drain(GatewayTest):
+    """Answers of clients that have gone are read to their end, where the policy wants the exact figures."""
+
+    policies = {
+        "drain.lua": "local policy = {}\n"
+        "function policy.route(req)\n"
+        '  return targets{ req.targets[1], on_disconnect = "drain" }\n'
+        "end\n"
+        "return policy\n"
+    }
+
+    def leave(self, behavior, stream=True):
+        body = {"model": "openai/gpt-4o-mini", "stream": stream, "messages": [{"role": "user", "content": behavior}]}
+        with Wire(self.gateway.address) as wire:
+            wire.send(post("/v1/chat/completions", json.dumps(body).encode(), KEY))
+            if stream:
+                request_id = wire.head()[1]["x-request-id"]
+                wire.until(b'"content":"The"')
+                return request_id
+            wait_for(lambda: self.vendor.log(), what="the request upstream")
+
+    def test_a_stream_is_read_to_its_end(self):
+        row = self.gateway.request_rows(self.leave("!trickle:50"))[0]
+        self.assertEqual((row["outcome"], row["precision"], row["final"]), ("cancelled", "exact", 1))
+        self.assertEqual(self.vendor.log()[-1]["ended"], "whole")
+
+    def test_a_plain_answer_too(self):
+        self.vendor.clear()
+        self.leave("!slow:300", stream=False)
+        wait_for(lambda: [r for r in self.gateway.rows() if not r["stream"]], what="its row")
+        row = [r for r in self.gateway.rows() if not r["stream"]][0]
+        self.assertEqual((row["outcome"], row["precision"]), ("cancelled", "exact"))
+
+    def test_the_gateway_stops_meanwhile(self):
+        self.leave("!endless")
+        self.gateway.stop()
+        self.gateway.start()
+
 
 if __name__ == "__main__":
     unittest.main()
