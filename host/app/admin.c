@@ -1,5 +1,6 @@
 #include "app/admin.h"
 
+#include "app/circuit_report.h"
 #include "base/buf.h"
 #include "format/format.h"
 
@@ -66,6 +67,7 @@ static void metrics(mg_admin *a, mg_exchange *x) {
     set_gauge(m, "moongate_spool_bytes", "Size of the usage spool", (int64_t)s.bytes);
     set_gauge(m, "moongate_ledger_up", "1 if the ledger takes rows", s.ledger_ok);
     mg_metrics_write(m, &b);
+    mg_circuit_metrics(a->o.gateway, &b);
     reply(x, 200, MG_STR("text/plain; version=0.0.4; charset=utf-8"), &b);
 }
 

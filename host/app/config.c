@@ -104,6 +104,13 @@ static void check_proxies(const mg_json *root, const mg_config *c, mg_config_rep
     if (c->n_trusted_proxies) mg_config_warn_at(r, v, "'trusted_proxies' is not used yet");
 }
 
+static void check_circuit(const mg_json *root, const mg_config *c, mg_config_report *r) {
+    const mg_json *most = mg_config_at(root, "circuit.open_max"), *first = mg_config_at(root, "circuit.open");
+    if (c->circuit.open_max_ms < c->circuit.open_ms && (most || first))
+        mg_config_fault_at(r, most ? most : first, "'circuit.open_max' must be at least 'circuit.open': %.9g seconds",
+                           (double)c->circuit.open_ms / 1000);
+}
+
 static void check_rest(const mg_json *root, const mg_config *c, mg_config_report *r) {
     const mg_json *alerts = mg_config_at(root, "alerts"), *smtp = mg_config_at(root, "alerts.smtp");
     if (alerts && alerts->child && (smtp || mg_config_at(alerts, "webhook") || mg_config_at(alerts, "slack")))
@@ -113,6 +120,7 @@ static void check_rest(const mg_json *root, const mg_config *c, mg_config_report
     if (c->admin_token.n > 127)
         mg_config_fault_at(r, mg_config_at(root, "admin.token"), "'admin.token' is longer than 127 bytes");
     check_proxies(root, c, r);
+    check_circuit(root, c, r);
 }
 
 /* "plugins" beside the program, or where an installation puts it; a relative path starts at the program's folder. */

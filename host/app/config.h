@@ -33,7 +33,15 @@ typedef struct mg_config_use {
         *settings; /* object: what stands in the table besides the plugin's name and what the host reads itself */
     mg_upstream_timeouts timeouts; /* providers */
     mg_str ca_file;
+    const mg_str *api_keys; /* providers: secret; where several are given, the first of which is in `settings` as well */
+    size_t n_api_keys;
 } mg_config_use;
+
+/* Of circuit breakers; see mg_circuit_settings. Wide numbers, as the table of settings writes them. */
+typedef struct mg_config_circuit {
+    int64_t window_ms, min_calls, error_percent, slow_percent, slow_ms, open_ms, open_max_ms, probes;
+    bool count_limited;
+} mg_config_circuit;
 
 /* Everything lives in `arena`. */
 typedef struct mg_config {
@@ -63,6 +71,7 @@ typedef struct mg_config {
     mg_str *http_allow;
     size_t n_http_allow;
     bool http_private;
+    mg_config_circuit circuit;
     int64_t unpriced_nano_per_million; /* ceiling price of models that the table lacks; -1: refuse them */
     uint64_t drain_ms; /* how long SIGTERM waits for requests under way */
     mg_str upstream; /* backend of the upstream client: "pool" or "curl" */
@@ -91,11 +100,12 @@ typedef struct mg_config_rows {
 } mg_config_rows;
 
 /* Builds a snapshot: opens the plugins (uses of `previous` whose settings are equal are shared), resolves models and
- * organizations, adds the ledger's organizations and keys. NULL after calling `fault` if something is wrong. `warn` takes
+ * organizations, adds the ledger's organizations and keys. `keyrings` (NULL: nothing will be sent) has the rings of
+ * providers with several keys. NULL after calling `fault` if something is wrong. `warn` takes
  * what is odd but works. Sealed; refs 1. */
 mg_snapshot *mg_config_snapshot(const mg_config *c, const mg_registry *plugins, const mg_config_rows *rows,
-                                size_t workers, mg_snapshot *previous, mg_config_faults fault, mg_config_faults warn,
-                                void *arg);
+                                size_t workers, mg_keyrings *keyrings, mg_snapshot *previous, mg_config_faults fault,
+                                mg_config_faults warn, void *arg);
 
 /* Opens the ledger that the configuration names. */
 mg_use *mg_config_ledger(const mg_config *c, const mg_registry *plugins, mg_config_faults fault, void *arg);

@@ -50,6 +50,7 @@ static const struct {
     {"ledger|store", "Ledger and store"},
     {"providers", "Providers"},
     {"models", "Models"},
+    {"circuit", "Circuit breakers"},
     {"organizations", "Organizations"},
     {"limits", "Limits of the HTTP server"},
     {"policy|http", "Policies"},

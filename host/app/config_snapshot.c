@@ -10,6 +10,7 @@ typedef struct building {
     const mg_config *c;
     const mg_registry *plugins;
     size_t workers;
+    mg_keyrings *keyrings;
     const mg_snapshot *previous;
     mg_snapshot *s;
     mg_config_report r;
@@ -78,6 +79,15 @@ static bool read_view(const mg_config_use *u, const mg_settings *view, const mg_
     return false;
 }
 
+static void add_keys(const mg_config_use *u, building *b, mg_provider_use *p) {
+    if (u->n_api_keys < 2) return; /* one is the plugin's setting */
+    mg_str *keys = mg_arena_alloc(b->s->arena, u->n_api_keys * sizeof *keys);
+    for (size_t i = 0; i < u->n_api_keys; i++) keys[i] = mg_arena_dup(b->s->arena, u->api_keys[i]);
+    p->api_keys = keys;
+    p->n_api_keys = u->n_api_keys;
+    if (b->keyrings) p->keyring = mg_keyrings_hold(b->keyrings, p->name, keys, p->n_api_keys);
+}
+
 static void add_provider(const mg_config_use *u, mg_provider_use *all, building *b, mg_config_report *r) {
     mg_snapshot *s = b->s;
     mg_provider_use *p = &all[s->n_providers];
@@ -94,7 +104,9 @@ static void add_provider(const mg_config_use *u, mg_provider_use *all, building 
         return;
     }
     p->use = open_values(u, plugin, values, b, r);
-    if (p->use) s->n_providers++;
+    if (!p->use) return;
+    add_keys(u, b, p);
+    s->n_providers++;
 }
 
 static void add_providers(building *b) {
@@ -134,6 +146,20 @@ static void add_detectors(building *b) {
     }
 }
 
+/* ---- circuit breakers --------------------------------------------------------------------------------------------- */
+
+static mg_circuit_settings circuit_of(const mg_config_circuit *c) {
+    return (mg_circuit_settings){.window_ms = (uint64_t)c->window_ms,
+                                 .min_calls = (uint32_t)c->min_calls,
+                                 .error_percent = (uint32_t)c->error_percent,
+                                 .slow_percent = (uint32_t)c->slow_percent,
+                                 .slow_ms = (uint64_t)c->slow_ms,
+                                 .open_ms = (uint64_t)c->open_ms,
+                                 .open_max_ms = (uint64_t)c->open_max_ms,
+                                 .probes = (uint32_t)c->probes,
+                                 .count_limited = c->count_limited};
+}
+
 /* ---- the whole --------------------------------------------------------------------------------------------------- */
 
 static void add_organizations(building *b, const mg_config_rows *rows) {
@@ -163,16 +189,22 @@ static void add_rest(building *b) {
     s->http_allow = allow;
     s->n_http_allow = c->n_http_allow;
     s->http_private = c->http_private;
+    s->circuit = circuit_of(&c->circuit);
     s->prices = mg_prices_builtin();
     s->unknown_model_nano_per_million = c->unpriced_nano_per_million;
     s->store = open_use(&c->store, MG_KIND_STORE, b);
 }
 
 mg_snapshot *mg_config_snapshot(const mg_config *c, const mg_registry *plugins, const mg_config_rows *rows,
-                                size_t workers, mg_snapshot *previous, mg_config_faults fault, mg_config_faults warn,
-                                void *arg) {
-    building b = {
-        c, plugins, workers, previous, mg_snapshot_create(), {fault, warn, arg, mg_arena_create(4096), c->file, 0}};
+                                size_t workers, mg_keyrings *keyrings, mg_snapshot *previous, mg_config_faults fault,
+                                mg_config_faults warn, void *arg) {
+    building b = {.c = c,
+                  .plugins = plugins,
+                  .workers = workers,
+                  .keyrings = keyrings,
+                  .previous = previous,
+                  .s = mg_snapshot_create(),
+                  .r = {fault, warn, arg, mg_arena_create(4096), c->file, 0}};
     for (size_t i = 0; warn && i < c->n_notes; i++) warn(arg, &c->notes[i]);
     add_providers(&b);
     add_detectors(&b);

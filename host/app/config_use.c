@@ -108,28 +108,45 @@ static const mg_config_node *written(const mg_json *table, const char *name) {
     return mg_config_node_of(mg_json_get(table, mg_str_of(name)));
 }
 
-static void read_key(const mg_json *v, mg_str shown, mg_json *settings, mg_config *c, mg_config_report *r) {
+/* Twice the same key: when it is refused, the other one would be tried for nothing. */
+static bool holds(const mg_config_use *u, mg_str key) {
+    for (size_t i = 0; i < u->n_api_keys; i++)
+        if (mg_str_eq(u->api_keys[i], key)) return true;
+    return false;
+}
+
+static void read_keys(const mg_json *keys, mg_str shown, mg_config *c, mg_config_report *r, mg_config_use *u) {
+    if (!mg_config_is_list(keys)) return; /* the table of settings says so */
+    mg_str *all = mg_arena_alloc(c->arena, (keys->count + 1) * sizeof *all);
+    u->api_keys = all;
+    for (const mg_json *e = keys->child; e; e = e->next) {
+        if (e->type != MG_JSON_STRING) continue;
+        if (holds(u, e->str))
+            mg_config_warn_at(r, e, "'" MG_STR_FMT ".api_keys[" MG_STR_FMT "]' is one of those before it",
+                              MG_STR_ARG(shown), MG_STR_ARG(e->key));
+        else
+            all[u->n_api_keys++] = e->str;
+    }
+    if (u->n_api_keys > MG_KEYRING_MAX)
+        mg_config_fault_at(r, keys, "'" MG_STR_FMT ".api_keys' holds %zu keys, and may hold %d", MG_STR_ARG(shown),
+                           u->n_api_keys, MG_KEYRING_MAX);
+}
+
+static void read_key(const mg_json *v, mg_str shown, mg_json *settings, mg_config *c, mg_config_report *r,
+                     mg_config_use *u) {
     const mg_config_node *key = written(v, "api_key");
-    const mg_json *keys = mg_config_member(v, "api_keys"), *first = NULL;
-    size_t n = 0;
+    const mg_json *keys = mg_config_member(v, "api_keys");
     if (key && key->unset_env.n)
         mg_config_warn_at(r, &key->json, "'" MG_STR_FMT "' has no api_key: environment " MG_STR_FMT " is not set",
                           MG_STR_ARG(shown), MG_STR_ARG(key->unset_env));
     if (key && key->json.type == MG_JSON_STRING && !key->json.str.n)
         mg_config_fault_at(r, &key->json, "'" MG_STR_FMT ".api_key' is empty: give it a value, or leave it out",
                            MG_STR_ARG(shown));
-    for (const mg_json *e = keys && mg_config_is_list(keys) ? keys->child : NULL; e; e = e->next) {
-        if (e->type != MG_JSON_STRING) continue;
-        if (!first) first = e;
-        n++;
-    }
+    if (keys) read_keys(keys, shown, c, r, u);
     if (keys && mg_config_member(v, "api_key"))
         mg_config_fault_at(r, keys, "'" MG_STR_FMT "' has both api_key and api_keys: keep one", MG_STR_ARG(shown));
-    else if (first)
-        mg_config_put(c->arena, settings, "api_key", first->str, first);
-    if (n > 1)
-        mg_config_warn_at(r, keys, "'" MG_STR_FMT ".api_keys' are not rotated yet: only the first is used",
-                          MG_STR_ARG(shown));
+    else if (u->n_api_keys)
+        mg_config_put(c->arena, settings, "api_key", u->api_keys[0], keys->child);
 }
 
 static void read_provider(const mg_json *v, mg_config *c, mg_config_report *r, mg_config_use *u) {
@@ -140,7 +157,7 @@ static void read_provider(const mg_json *v, mg_config *c, mg_config_report *r, m
                            MG_STR_ARG(mg_str_cut(v->key, 64)));
     read_plugin(v, shown, (mg_str){0}, "openai", r, u);
     mg_json *settings = (mg_json *)mg_config_select(c->arena, v, is_plugins); /* made here, nobody else's yet */
-    read_key(v, shown, settings, c, r);
+    read_key(v, shown, settings, c, r, u);
     read_timeouts(v, &u->timeouts);
     const mg_json *ca = mg_config_member(v, "ca_file"), *limits = mg_config_member(v, "limits");
     if (mg_json_kind(ca) == MG_JSON_STRING) u->ca_file = mg_config_beside(c->arena, u->file, ca->str);

@@ -1,6 +1,7 @@
 /* moongate serve: puts the gateway together, runs it, takes it apart. The main thread runs the admin plane, signals, and
  * everything that changes what the workers run on. */
 #include "app/admin.h"
+#include "app/circuit_report.h"
 #include "app/keep.h"
 #include "app/verbs.h"
 #include "base/clock.h"
@@ -81,7 +82,7 @@ static mg_snapshot *build_snapshot(serve *s, const mg_config *config) {
     }
     mg_snapshot *old = mg_gateway_snapshot(&s->gateway);
     mg_snapshot *fresh =
-        mg_config_snapshot(config, s->plugins, &r.rows, s->gateway.n_workers, old, log_fault, log_fault, &error);
+        mg_config_snapshot(config, s->plugins, &r.rows, s->gateway.n_workers, s->gateway.keyrings, old, log_fault, log_fault, &error);
     if (fresh) fresh->generation = old ? old->generation + 1 : 1;
     mg_snapshot_unref(old);
     mg_keep_rows_finish(&r.rows);
@@ -441,6 +442,9 @@ static void stop(serve *s) {
     if (s->admin_listener) mg_listener_close(s->admin_listener);
     mg_tls_finish(s->admin_tls);
     mg_snapshot_unref(s->gateway.snapshot);
+    mg_keyrings_destroy(s->gateway.keyrings);
+    mg_circuits_destroy(s->gateway.circuits);
+    mg_hedge_finish(&s->gateway.hedge);
     mg_use_unref(s->ledger);
     if (s->term) event_free(s->term);
     if (s->interrupt) event_free(s->interrupt);
@@ -465,6 +469,9 @@ int mg_verb_serve(const mg_verb_context *v) {
     mg_log_start(STDERR_FILENO, s.config->log_level);
     s.loop = mg_evloop_create();
     s.gateway.metrics = mg_metrics_create();
+    s.gateway.circuits = mg_circuits_create(mg_circuit_report, s.gateway.metrics);
+    s.gateway.keyrings = mg_keyrings_create();
+    mg_hedge_init(&s.gateway.hedge);
     s.gateway.n_workers = s.config->workers ? s.config->workers : (size_t)sysconf(_SC_NPROCESSORS_ONLN);
     pthread_mutex_init(&s.gateway.lock, NULL);
     newest_file(s.config, &s.newest);

@@ -3,6 +3,7 @@
 #define FIELD(member) .offset = offsetof(mg_config, member), .size = sizeof(((mg_config *)0)->member)
 #define COUNT(member) .count = offsetof(mg_config, member)
 #define GB ((int64_t)1 << 30)
+#define HOUR_MS ((int64_t)3600000)
 
 static const mg_host_setting table[] = {
     {"listen", MG_HOST_LISTEN, "127.0.0.1:8080", .fixed = true,
@@ -66,6 +67,25 @@ static const mg_host_setting table[] = {
     {"policy.idle_seconds", MG_HOST_SECONDS, "60", .fixed = true, FIELD(policy.idle_ms),
      .doc = "a Lua state that is not used this long is dropped"},
 
+    {"circuit.window", MG_HOST_SECONDS, "30", .min = 1000, .max = MG_CIRCUIT_WINDOW_MAX_MS, FIELD(circuit.window_ms),
+     .doc = "calls of this time count; a target's circuit breaker opens when too many of them failed or were slow"},
+    {"circuit.min_calls", MG_HOST_INTEGER, "20", .min = 1, .max = 1000000, FIELD(circuit.min_calls),
+     .doc = "before so many calls in the window nothing opens"},
+    {"circuit.errors", MG_HOST_SHARE, "0.5", FIELD(circuit.error_percent),
+     .doc = "opens when this share of the calls failed; 0: never"},
+    {"circuit.slow", MG_HOST_SHARE, "0.8", FIELD(circuit.slow_percent),
+     .doc = "opens when this share of the calls was slow; 0: never"},
+    {"circuit.slow_after", MG_HOST_SECONDS, "0", .min = 0, .max = HOUR_MS, FIELD(circuit.slow_ms),
+     .doc = "a call is slow if its first token took longer; 0: none is"},
+    {"circuit.open", MG_HOST_SECONDS, "30", .min = 100, .max = HOUR_MS, FIELD(circuit.open_ms),
+     .doc = "how long it stays open before a few calls are tried; doubled each time one of them fails"},
+    {"circuit.open_max", MG_HOST_SECONDS, "300", .min = 100, .max = 24 * HOUR_MS, FIELD(circuit.open_max_ms),
+     .doc = "the longest that it stays open"},
+    {"circuit.probes", MG_HOST_INTEGER, "3", .min = 1, .max = MG_CIRCUIT_PROBES_MAX, FIELD(circuit.probes),
+     .doc = "calls that are tried then; it closes when all of them succeed"},
+    {"circuit.count_limited", MG_HOST_BOOL, "false", FIELD(circuit.count_limited),
+     .doc = "whether an answer 429 counts as a failure; else it only keeps calls away for its retry-after"},
+
     {"http.allow", MG_HOST_STRINGS, NULL, FIELD(http_allow), COUNT(n_http_allow),
      .doc = "hosts that policies may reach: \"host\" or \"host:port\", `*` for any run of characters"},
     {"http.private", MG_HOST_BOOL, "false", FIELD(http_private), .doc = "may those have private addresses?"},
@@ -82,7 +102,8 @@ static const mg_host_setting table[] = {
      .doc = "a vendor or server by the name that targets use: { \"openai\", plugin's settings }. Without `providers`: "
             "`demo`, and openai, anthropic, gemini and azure for each of OPENAI_API_KEY, ANTHROPIC_API_KEY, "
             "GEMINI_API_KEY and AZURE_OPENAI_API_KEY that is set and whose plugin is there"},
-    {"providers.*.api_keys", MG_HOST_STRINGS, NULL, .doc = "instead of api_key; for now the first one is used"},
+    {"providers.*.api_keys", MG_HOST_STRINGS, NULL,
+     .doc = "instead of api_key: up to 64, used in turn; one that is refused (401, 403, 429) rests"},
     {"providers.*.timeouts.connect", MG_HOST_SECONDS, "5", .doc = "name look-up, TCP and TLS together; 0: no limit"},
     {"providers.*.timeouts.first_byte", MG_HOST_SECONDS, "60", .doc = "silence before the answer; 0: no limit"},
     {"providers.*.timeouts.idle", MG_HOST_SECONDS, "30", .doc = "silence inside the answer; 0: no limit"},
@@ -131,12 +152,12 @@ const mg_host_setting *mg_host_settings(void) { return table; }
 
 const char *mg_host_type_name(mg_host_type t) {
     static const char *const names[] = {
-        [MG_HOST_STRING] = "string",   [MG_HOST_SECRET] = "secret",   [MG_HOST_BOOL] = "boolean",
-        [MG_HOST_INTEGER] = "integer", [MG_HOST_NUMBER] = "number",   [MG_HOST_SECONDS] = "seconds",
-        [MG_HOST_BYTES] = "bytes",     [MG_HOST_STRINGS] = "strings", [MG_HOST_CHOICE] = "choice",
-        [MG_HOST_LISTEN] = "address",  [MG_HOST_PLUGIN] = "plugin",   [MG_HOST_MODEL] = "targets",
-        [MG_HOST_KEYS] = "keys",       [MG_HOST_LIMITS] = "limits",   [MG_HOST_MONEY] = "dollars",
-        [MG_HOST_ANY] = "table",
+        [MG_HOST_STRING] = "string",   [MG_HOST_SECRET] = "secret",  [MG_HOST_BOOL] = "boolean",
+        [MG_HOST_INTEGER] = "integer", [MG_HOST_NUMBER] = "number",  [MG_HOST_SECONDS] = "seconds",
+        [MG_HOST_BYTES] = "bytes",     [MG_HOST_SHARE] = "share",    [MG_HOST_STRINGS] = "strings",
+        [MG_HOST_CHOICE] = "choice",   [MG_HOST_LISTEN] = "address", [MG_HOST_PLUGIN] = "plugin",
+        [MG_HOST_MODEL] = "targets",   [MG_HOST_KEYS] = "keys",      [MG_HOST_LIMITS] = "limits",
+        [MG_HOST_MONEY] = "dollars",   [MG_HOST_ANY] = "table",
     };
     return names[t];
 }

@@ -12,6 +12,7 @@ typedef enum mg_host_type {
     MG_HOST_NUMBER,
     MG_HOST_SECONDS, /* kept as milliseconds */
     MG_HOST_BYTES,
+    MG_HOST_SHARE, /* 0 to 1; kept as percent */
     MG_HOST_STRINGS,
     MG_HOST_CHOICE, /* a string among `choices` */
     MG_HOST_LISTEN, /* the following are read by who owns them */
@@ -29,7 +30,7 @@ typedef struct mg_host_setting {
     const char *fallback; /* as text; NULL: none, or computed (then `doc` says it) */
     bool fixed; /* a change needs a restart */
     bool open; /* PLUGIN: members without a row belong to the plugin */
-    int64_t min, max; /* INTEGER and BYTES, if max is not 0 */
+    int64_t min, max; /* INTEGER, SECONDS (in ms) and BYTES, if max is not 0 */
     const char *choices; /* "a|b" */
     size_t offset; /* in mg_config, if `size` is not 0 */
     size_t size;

@@ -95,8 +95,21 @@ static bool check_measured(const mg_host_setting *row, const mg_json *v, mg_str 
         return false;
     }
     if (!row->max || (number >= row->min && number <= row->max)) return true;
-    mg_config_fault_at(r, v, "'" MG_STR_FMT "' must be between %lld and %lld bytes, got %lld", MG_STR_ARG(shown),
-                       (long long)row->min, (long long)row->max, (long long)number);
+    if (seconds)
+        mg_config_fault_at(r, v, "'" MG_STR_FMT "' must be between %.9g and %.9g seconds, got %.9g", MG_STR_ARG(shown),
+                           (double)row->min / 1000, (double)row->max / 1000, (double)number / 1000);
+    else
+        mg_config_fault_at(r, v, "'" MG_STR_FMT "' must be between %lld and %lld bytes, got %lld", MG_STR_ARG(shown),
+                           (long long)row->min, (long long)row->max, (long long)number);
+    return false;
+}
+
+static bool check_share(const mg_json *v, mg_str shown, mg_config_report *r) {
+    if (v->type != MG_JSON_NUMBER) return wrong_type("a share from 0 to 1", v, shown, r);
+    double share = mg_json_number(v, -1);
+    if (share >= 0 && share <= 1) return true;
+    mg_config_fault_at(r, v, "'" MG_STR_FMT "' must be a share from 0 to 1, got " MG_STR_FMT, MG_STR_ARG(shown),
+                       MG_STR_ARG(v->str));
     return false;
 }
 
@@ -146,6 +159,7 @@ bool mg_host_value_check(const mg_host_setting *row, const mg_json *v, mg_str sh
     case MG_HOST_NUMBER: return check_number(v, shown, r);
     case MG_HOST_SECONDS:
     case MG_HOST_BYTES: return check_measured(row, v, shown, r);
+    case MG_HOST_SHARE: return check_share(v, shown, r);
     case MG_HOST_STRINGS: return check_strings(v, shown, r);
     case MG_HOST_CHOICE: return check_choice(row, v, shown, r);
     case MG_HOST_MONEY: return check_money(v, shown, r);

@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "plugin/setting_text.h"
 
+#include <stdlib.h>
+
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static int64_t measured(mg_setting_type type, mg_str text) {
@@ -11,6 +13,15 @@ static int64_t measured(mg_setting_type type, mg_str text) {
     mg_str kept;
     if (mg_setting_text_read("", type, text, &number, &kept, NULL) != MG_OK) return 0;
     return number;
+}
+
+/* A share as percent; what is more than nothing is at least one. */
+static int64_t percent(mg_str text) {
+    char z[32];
+    memcpy(z, text.p, text.n < sizeof z ? text.n : sizeof z - 1);
+    z[text.n < sizeof z ? text.n : sizeof z - 1] = 0;
+    double share = strtod(z, NULL);
+    return share > 0 && share < 0.01 ? 1 : (int64_t)(share * 100 + 0.5);
 }
 
 /* The value as text, or the default. */
@@ -37,6 +48,7 @@ static void read_row(const mg_host_setting *row, const mg_json *v, mg_config *c)
     case MG_HOST_INTEGER: *(int64_t *)field = measured(MG_SETTING_INTEGER, text); break;
     case MG_HOST_SECONDS: *(int64_t *)field = measured(MG_SETTING_SECONDS, text); break;
     case MG_HOST_BYTES: *(int64_t *)field = measured(MG_SETTING_BYTES, text); break;
+    case MG_HOST_SHARE: *(int64_t *)field = percent(text); break;
     case MG_HOST_STRINGS: *(mg_str **)field = read_strings(c->arena, v, (size_t *)((char *)c + row->count)); break;
     default: *(mg_str *)field = text; break;
     }

@@ -246,6 +246,7 @@ static double build_snapshot(run *r) {
     s->detectors = array(r, r->spec->n_detectors, sizeof *s->detectors);
     for (size_t i = 0; i < r->spec->n_detectors; i++)
         s->detectors[s->n_detectors++] = mg_use_ref(r->spec->detectors[i]);
+    s->circuit = MG_CIRCUIT_DEFAULTS;
     s->unknown_model_nano_per_million = 75 * MG_NANO_PER_USD;
     add_providers(r);
     add_models(r);
@@ -516,6 +517,9 @@ static int gate_run(lua_State *L) {
     pthread_mutex_init(&r.gateway.lock, NULL);
     r.gateway.metrics = mg_metrics_create();
     r.gateway.n_workers = 1;
+    r.gateway.circuits = mg_circuits_create(NULL, NULL);
+    r.gateway.keyrings = mg_keyrings_create();
+    mg_hedge_init(&r.gateway.hedge);
     r.worker = (mg_worker){.gateway = &r.gateway,
                            .loop = mg_evloop_create(),
                            .json = mg_json_parser_create(),
@@ -540,6 +544,9 @@ static int gate_run(lua_State *L) {
     mg_json_parser_destroy(r.worker.json);
     mg_arena_destroy(r.worker.scratch);
     mg_evloop_destroy(r.worker.loop);
+    mg_hedge_finish(&r.gateway.hedge);
+    mg_keyrings_destroy(r.gateway.keyrings);
+    mg_circuits_destroy(r.gateway.circuits);
     mg_metrics_destroy(r.gateway.metrics);
     pthread_mutex_destroy(&r.gateway.lock);
     mg_arena_destroy(r.arena);

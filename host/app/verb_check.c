@@ -59,7 +59,7 @@ int mg_verb_check(const mg_verb_context *v) {
     const mg_plugin_file *files = mg_registry_files(v->plugins, &n);
     for (size_t i = 0; i < n; i++)
         if (!files[i].plugin) f.n++, print(&f, "fault", files[i].path, 0, files[i].fault);
-    mg_snapshot *s = mg_config_snapshot(v->config, v->plugins, NULL, 1, NULL, on_fault, on_warning, &f);
+    mg_snapshot *s = mg_config_snapshot(v->config, v->plugins, NULL, 1, NULL, NULL, on_fault, on_warning, &f);
     mg_policies *p = NULL;
     if (s) {
         policy_faults pf = {&f, v->config->policy.folder};

@@ -88,7 +88,7 @@ static int run_specs(const mg_spec *spec, const char *path, bool json) {
 }
 
 int mg_verb_policy_test(const mg_verb_context *v) {
-    mg_snapshot *s = mg_config_snapshot(v->config, v->plugins, NULL, 1, NULL, print_fault, print_fault, NULL);
+    mg_snapshot *s = mg_config_snapshot(v->config, v->plugins, NULL, 1, NULL, NULL, print_fault, print_fault, NULL);
     if (!s) return 2;
     mg_log_level_set(MG_LOG_WARN); /* what every request of every spec says would bury the result */
     const char *path = v->n_args ? v->args[0] : v->config->policies.p;

@@ -59,7 +59,7 @@ static void print_spans(const mg_found *f, size_t n) {
 }
 
 int mg_verb_scan(const mg_verb_context *v) {
-    mg_snapshot *s = mg_config_snapshot(v->config, v->plugins, NULL, 1, NULL, print_fault, print_fault, NULL);
+    mg_snapshot *s = mg_config_snapshot(v->config, v->plugins, NULL, 1, NULL, NULL, print_fault, print_fault, NULL);
     if (!s) return 2;
     mg_worker w = {.loop = mg_evloop_create()};
     int status = 0;

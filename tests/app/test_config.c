@@ -139,7 +139,6 @@ static void test_complete(void **state) {
     assert_lines(&warnings, "c.lua:34: 'alerts' are not sent yet\n"
                             "c.lua:7: 'trusted_proxies' is not used yet\n"
                             "c.lua:12: 'providers.anthropic' has no api_key: environment MOONGATE_TEST_A is not set\n"
-                            "c.lua:13: 'providers.gemini.api_keys' are not rotated yet: only the first is used\n"
                             "c.lua:18: 'providers.ollama.limits' is not enforced yet\n");
     mg_config_destroy(c);
 }
