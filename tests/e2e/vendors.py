@@ -24,8 +24,10 @@ Answers depend on the request alone, in this order:
 Where thinking is on (thinking, thinkingConfig, models that always think), "Let me think about it: TEXT" comes first,
 signed; signatures that come back are checked. A token is 4 characters; usage has cached and reasoning tokens.
 
+A Python test starts one with Vendors().
+
 Control: GET /control/log lists requests {vendor, method, path, headers, body (parsed), status, usage}, where usage is what
-the answer was said to cost {input, output, cached, cache_write, reasoning}; POST /control/clear empties the list.
+the answer was said to cost {input, output, cached, cache_write, reasoning}, and `counted` what a count of tokens said; POST /control/clear empties the list.
 """
 
 import http.server
@@ -35,6 +37,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 import urllib.parse
 
@@ -42,7 +45,7 @@ import vendors_anthropic
 import vendors_google
 import vendors_openai
 import vendors_responses
-from processes import die_with_parent
+from processes import die_with_parent, fetch
 from vendors_ask import KEYS, Refusal
 
 ROUTES = (
@@ -72,7 +75,8 @@ class Call(http.server.BaseHTTPRequestHandler):
         self.deployment = self.route.split("/")[3] if self.route.startswith("/openai/deployments/") else ""
         self.model, _, self.action = self.route.rpartition("/")[2].partition(":")
         self.body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        self.entry = {"method": self.method, "path": self.path, "status": 0, "vendor": "", "usage": None}
+        self.entry = {"method": self.method, "path": self.path, "status": 0, "vendor": "", "usage": None,
+                      "counted": None}  # fmt: skip
         self.entry["headers"] = {name.lower(): value for name, value in self.headers.items()}
 
     def find(self):
@@ -116,6 +120,10 @@ class Call(http.server.BaseHTTPRequestHandler):
         """JSON text in pieces that end anywhere."""
         text = json.dumps(value, ensure_ascii=False)
         return [text[at : at + 5] for at in range(0, len(text), 5)]
+
+    def count(self, name, value, **more):
+        self.entry["counted"] = value
+        self.send(200, {name: value, **more})
 
     def head(self, status, kind, headers):
         self.entry["status"] = status
@@ -169,23 +177,51 @@ class Server(http.server.ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
+ADDRESSES = {
+    "openai": 'base_url = "http://127.0.0.1:%d/v1"',
+    "azure": 'endpoint = "http://127.0.0.1:%d"',
+    "anthropic": 'base_url = "http://127.0.0.1:%d"',
+    "google": 'base_url = "http://127.0.0.1:%d/v1beta"',
+}
+
+
+def provider(vendor, port):
+    """One of `providers` in moongate.lua."""
+    return '{ "%s", %s, api_key = "%s" }' % (vendor, ADDRESSES[vendor] % port, KEYS[vendor])
+
+
 def providers(port):
-    """The value of `providers` in moongate.lua."""
-    url = "http://127.0.0.1:%d" % port
-    return (
-        '{ openai = { "openai", base_url = "%s/v1", api_key = "%s" }, '
-        'azure = { "azure", endpoint = "%s", api_key = "%s" }, '
-        'anthropic = { "anthropic", base_url = "%s", api_key = "%s" }, '
-        'google = { "google", base_url = "%s/v1beta", api_key = "%s" } }'
-        % (url, KEYS["openai"], url, KEYS["azure"], url, KEYS["anthropic"], url, KEYS["google"])
-    )
+    """All four, by the vendor's name."""
+    return ", ".join("%s = %s" % (vendor, provider(vendor, port)) for vendor in ADDRESSES)
+
+
+class Vendors:
+    """A process of its own, for tests."""
+
+    def __init__(self):
+        self.process = subprocess.Popen([sys.executable, __file__], stdout=subprocess.PIPE)
+        self.port = int(self.process.stdout.readline())
+
+    def control(self, path, method="GET"):
+        return json.loads(fetch("http://127.0.0.1:%d/control/%s" % (self.port, path), method)[2])
+
+    def log(self):
+        return self.control("log")
+
+    def clear(self):
+        self.control("clear", "POST")
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(10)
+        self.process.stdout.close()
 
 
 def main():
     server = Server(("127.0.0.1", 0), Call)
     print(server.server_port, flush=True)
     if "--lua" in sys.argv:
-        print(providers(server.server_port), flush=True)
+        print("{ %s }" % providers(server.server_port), flush=True)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     die_with_parent()
     server.serve_forever()

@@ -7,7 +7,7 @@ import sys
 
 from vendors_ask import RETRY_AFTER, KEYS, Ask, Refusal, decide, signature, unknown
 
-VERSIONS = ("2023-06-01", "2023-01-01")
+VERSIONS = ("2023-01-01", "2023-06-01", "2026-10-21")  # the last one is what the SDKs of late 2026 send
 COUNTED = set("cache_control messages model output_config output_format system thinking tool_choice tools".split())
 KNOWN = COUNTED | set(
     "container inference_geo max_tokens metadata service_tier stop_sequences stream temperature top_k top_p".split()
@@ -274,6 +274,7 @@ def usage_of(u):
         "cache_read_input_tokens": u["cached"],
         "cache_creation": {"ephemeral_5m_input_tokens": u["cache_write"], "ephemeral_1h_input_tokens": 0},
         "output_tokens": u["output"],
+        "output_tokens_details": {"thinking_tokens": u["reasoning"]},
         "service_tier": "standard",
     }
 
@@ -318,7 +319,7 @@ def events_of(message, answer, json_pieces):
         for delta in deltas_of(block, answer, json_pieces):
             yield {"type": "content_block_delta", "index": index, "delta": delta}
         yield {"type": "content_block_stop", "index": index}
-    usage = {name: n for name, n in message["usage"].items() if name.endswith("_tokens")}
+    usage = {name: n for name, n in message["usage"].items() if "_tokens" in name}
     ended = {"stop_reason": message["stop_reason"], "stop_sequence": message["stop_sequence"]}
     yield {"type": "message_delta", "delta": ended, "usage": usage}
     yield {"type": "message_stop"}
@@ -346,7 +347,7 @@ def messages(call):
 
 
 def count(call):
-    call.send(200, {"input_tokens": 10 + ask_of(call, COUNTED).size // 4})
+    call.count("input_tokens", 10 + ask_of(call, COUNTED).size // 4)
 
 
 def models(call):

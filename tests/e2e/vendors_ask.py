@@ -145,6 +145,11 @@ def decide(ask, vendor):
     return answer
 
 
+def unbase64(text):
+    """Bytes of either alphabet; ValueError if they are neither."""
+    return base64.b64decode(text.translate(str.maketrans("-_", "+/")), validate=True)
+
+
 def unknown(object, known):
     """The first member that is not known, or None."""
     return next((name for name in object if name not in known), None)

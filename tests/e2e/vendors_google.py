@@ -1,12 +1,10 @@
 """Gemini's generateContent and its neighbors, after the published API."""
 
-import base64
-import binascii
 import json
 import re
 import sys
 
-from vendors_ask import KEYS, RETRY_AFTER, Ask, Refusal, decide, signature, tokens, vector
+from vendors_ask import KEYS, RETRY_AFTER, Ask, Refusal, decide, signature, tokens, unbase64, vector
 
 # Members of each message, by their type; lists have "*" in front. "any" is free JSON.
 TYPES = {
@@ -124,12 +122,12 @@ def check_signature(part, place):
     if given is None or given in NO_CHECK:
         return
     try:
-        base64.b64decode(given, validate=True)
-    except binascii.Error:
+        data = unbase64(given)
+    except ValueError:
         raise bad("Invalid value at '%s.thought_signature' (TYPE_BYTES), Base64 decoding failed" % place) from None
     call = part.get("functionCall")
     of = "call " + call["name"] if call else "text " + part.get("text", "")
-    if given != signature("google", of):
+    if data != unbase64(signature("google", of)):
         raise bad("Corrupted thought signature.")
 
 
@@ -221,7 +219,7 @@ def ask_of(call, body):
         system="".join(p.get("text", "") for p in (body.get("systemInstruction") or {}).get("parts", [])),
         text="".join(p["text"] for p in parts if "text" in p),
         results=[response_text(p["functionResponse"]) for p in parts if "functionResponse" in p],
-        images=[(p["inlineData"]["mimeType"], base64.b64decode(p["inlineData"]["data"])) for p in parts
+        images=[(p["inlineData"]["mimeType"], unbase64(p["inlineData"]["data"])) for p in parts
                 if "inlineData" in p],  # fmt: skip
         tools={} if calling.get("mode") == "NONE" else tools_of(body),
         forced=(names[0] if names else "any") if forced else "",
@@ -308,7 +306,7 @@ def count(call):
         raise bad("* CountTokensRequest.model: unexpected model name format\n")
     check_contents((inner or body)["contents"], call.model)
     total = 10 + len(call.body) // 4
-    call.send(200, {"totalTokens": total, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": total}]})
+    call.count("totalTokens", total, promptTokensDetails=[{"modality": "TEXT", "tokenCount": total}])
 
 
 def embed(call):

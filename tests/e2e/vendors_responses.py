@@ -219,7 +219,7 @@ def responses(call):
 
 
 def count(call):
-    call.send(200, {"object": "response.input_tokens", "input_tokens": 10 + ask_of(call, COUNTED).size // 4})
+    call.count("input_tokens", 10 + ask_of(call, COUNTED).size // 4, object="response.input_tokens")
 
 
 ROUTES = [
