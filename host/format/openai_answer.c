@@ -204,11 +204,18 @@ typedef struct state {
     uint8_t begun[MG_REPLY_CHOICES / 8]; /* choices whose role has been said */
     uint8_t finished[MG_REPLY_CHOICES / 8];
     size_t n_choices;
+    mg_event_type last; /* kind of the block that is open, META if none was; of which choice, and for tools which call */
+    int64_t choice, call;
+    char *thought; /* text of that block, if it is reasoning: its signature comes with all of it */
+    size_t n_thought, room;
+    uint8_t torn[MG_REPLY_CHOICES / 8]; /* choices whose reasoning others have come between: it is not known as a whole */
 } state;
+enum { THOUGHT_MOST = 1 << 20 }; /* bytes; longer ones are not handed back */
 _Static_assert(sizeof(state) <= MG_OPENAI_STREAM_STATE, "the stream's state");
 
 static bool bit(const uint8_t *bits, int64_t i) { return bits[i / 8] & 1u << i % 8; }
 static void set_bit(uint8_t *bits, int64_t i) { bits[i / 8] = (uint8_t)(bits[i / 8] | 1u << i % 8); }
+static void clear_bit(uint8_t *bits, int64_t i) { bits[i / 8] = (uint8_t)(bits[i / 8] & ~(1u << i % 8)); }
 
 static void chunk_head(mg_stream *s) {
     mg_buf *o = s->out;
@@ -266,15 +273,79 @@ static void delta_tool(mg_stream *s, const mg_event *e) {
 }
 
 /* A block that is whole: the same members as in a plain message. */
-static void delta_block(mg_stream *s, const mg_event *e, const char *name, void (*write)(const mg_block *b, mg_buf *o)) {
-    mg_block b = {.type = e->type, .name = e->name, .text = {.p = (char *)(uintptr_t)e->text.p, .n = e->text.n}};
-    if (e->type == MG_EVENT_SIGNATURE)
-        b = (mg_block){.type = MG_EVENT_REASONING, .signature = e->text, .vendor = e->name};
-    delta_head(s, e->choice);
+static void delta_block(mg_stream *s, int64_t choice, const mg_block *b, const char *name,
+                        void (*write)(const mg_block *b, mg_buf *o)) {
+    delta_head(s, choice);
     mg_buf_printf(s->out, "\"%s\":[", name);
-    write(&b, s->out);
+    write(b, s->out);
     mg_buf_str(s->out, MG_STR("]"));
     delta_tail(s);
+}
+
+static mg_block block_of(const mg_event *e) {
+    return (mg_block){.type = e->type, .name = e->name, .text = {.p = (char *)(uintptr_t)e->text.p, .n = e->text.n}};
+}
+
+/* ---- what is signed ---- */
+
+static void thought_add(mg_stream *s, mg_str text) {
+    state *st = s->state;
+    size_t n = st->n_thought + text.n;
+    if (n > THOUGHT_MOST) {
+        st->n_thought = THOUGHT_MOST + 1; /* never whole */
+        return;
+    }
+    if (n > st->room) {
+        st->room = n < 512 ? 1024 : 2 * n;
+        char *wider = mg_arena_alloc(s->arena, st->room);
+        if (st->n_thought) memcpy(wider, st->thought, st->n_thought);
+        st->thought = wider;
+    }
+    if (text.n) memcpy(st->thought + st->n_thought, text.p, text.n);
+    st->n_thought = n;
+}
+
+/* Keeps track of the block that a signature would belong to. */
+static void follow(mg_stream *s, const mg_event *e) {
+    state *st = s->state;
+    bool goes_on = e->type == MG_EVENT_REASONING && st->last == MG_EVENT_REASONING && st->choice == e->choice;
+    switch (e->type) {
+    case MG_EVENT_FINISH:
+    case MG_EVENT_CITATION:
+    case MG_EVENT_LOGPROBS: return;
+    default: break;
+    }
+    if (e->type != MG_EVENT_REASONING) clear_bit(st->torn, e->choice);
+    if (e->type == MG_EVENT_SIGNATURE && st->choice != e->choice) return;
+    if (st->last == MG_EVENT_REASONING && st->choice != e->choice) set_bit(st->torn, st->choice);
+    st->last = e->type;
+    st->choice = e->choice;
+    st->call = e->index;
+    if (!goes_on) st->n_thought = 0;
+    if (e->type == MG_EVENT_REASONING) thought_add(s, e->text);
+}
+
+static void delta_call_signature(mg_stream *s, const mg_event *e, int64_t call) {
+    const mg_block b = {.signature = e->text, .vendor = e->name};
+    delta_head(s, e->choice);
+    mg_buf_printf(s->out, "\"tool_calls\":[{\"index\":%lld,\"function\":{\"arguments\":\"\"}", (long long)call);
+    write_signature(s->out, &b);
+    mg_buf_str(s->out, MG_STR("}]"));
+    delta_tail(s);
+}
+
+/* As in plain answers: with the call that it belongs to, or with the whole thought, which the client hands back as it is. */
+static void delta_signature(mg_stream *s, const mg_event *e) {
+    const state *st = s->state;
+    if (st->last != MG_EVENT_META && st->choice != e->choice) return;
+    if (st->last == MG_EVENT_TOOL) delta_call_signature(s, e, st->call);
+    if (st->last != MG_EVENT_REASONING && st->last != MG_EVENT_META) return;
+    if (bit(st->torn, e->choice) || st->n_thought > THOUGHT_MOST) return;
+    const mg_block b = {.type = MG_EVENT_REASONING,
+                        .text = {.p = st->thought, .n = st->n_thought},
+                        .signature = e->text,
+                        .vendor = e->name};
+    delta_block(s, e->choice, &b, "thinking_blocks", write_thinking);
 }
 
 static void delta_annotation(mg_stream *s, const mg_event *e) {
@@ -299,20 +370,22 @@ void mg_openai_open(mg_stream *s) { delta_text(s, 0, "content", MG_STR("")); }
 
 void mg_openai_event(mg_stream *s, const mg_event *e) {
     if (e->choice < 0 || e->choice >= MG_REPLY_CHOICES) return;
+    const mg_block whole = block_of(e);
     switch (e->type) {
     case MG_EVENT_TEXT: delta_text(s, e->choice, "content", e->text); break;
     case MG_EVENT_REASONING: delta_text(s, e->choice, "reasoning_content", e->text); break;
     case MG_EVENT_REFUSAL: delta_text(s, e->choice, "refusal", e->text); break;
     case MG_EVENT_TOOL: delta_tool(s, e); break;
-    case MG_EVENT_SIGNATURE:
-    case MG_EVENT_REDACTED: delta_block(s, e, "thinking_blocks", write_thinking); break;
+    case MG_EVENT_SIGNATURE: delta_signature(s, e); break;
+    case MG_EVENT_REDACTED: delta_block(s, e->choice, &whole, "thinking_blocks", write_thinking); break;
     case MG_EVENT_MEDIA:
-        if (mg_str_starts(e->name, MG_STR("image/"))) delta_block(s, e, "images", write_image);
+        if (mg_str_starts(e->name, MG_STR("image/"))) delta_block(s, e->choice, &whole, "images", write_image);
         break;
     case MG_EVENT_CITATION: delta_annotation(s, e); break;
     case MG_EVENT_LOGPROBS: delta_logprobs(s, e); break;
     default: break; /* FINISH is in the reply, and said by close */
     }
+    follow(s, e);
 }
 
 void mg_openai_close(mg_stream *s) {
