@@ -155,7 +155,8 @@ static int64_t gemini_tokens(const mg_json *root, mg_str model) {
     int64_t n = 0;
     for (size_t i = 0; i < sizeof single / sizeof single[0]; i++)
         n += gemini_content_tokens(mg_json_get(root, mg_str_of(single[i])), model);
-    if (mg_json_kind(contents) == MG_JSON_OBJECT) n += gemini_content_tokens(contents, model);
+    if (mg_json_kind(contents) == MG_JSON_OBJECT)
+        n += gemini_content_tokens(contents, model);
     else
         for (const mg_json *c = contents ? contents->child : NULL; c; c = c->next) n += gemini_content_tokens(c, model);
     for (const mg_json *r = requests ? requests->child : NULL; r; r = r->next)

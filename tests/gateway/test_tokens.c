@@ -195,6 +195,28 @@ static void embeddings_and_responses(void **state) {
     assert_int_equal(mg_tokens_request(NULL, MG_STR("")), 0);
 }
 
+#define CALL_INPUT "{\"city\":\"Paris\"}"
+
+/* What is counted here for a vendor that states nothing must not be 0 in any format. */
+static void all_formats(void **state) {
+    (void)state;
+    assert_int_equal(request("{\"contents\":[{\"parts\":[{\"text\":\"the dog\"}]}]}"), 2 + 4);
+    assert_int_equal(request("{\"contents\":{\"parts\":{\"text\":\"the dog\"}}}"), 2 + 4);
+    assert_int_equal(request("{\"generateContentRequest\":{\"systemInstruction\":{\"parts\":[{\"text\":\"the "
+                             "dog\"}]},\"contents\":[{\"parts\":[{\"text\":\"a cat\"}]}]}}"),
+                     2 * (2 + 4));
+    assert_int_equal(request("{\"requests\":[{\"content\":{\"parts\":[{\"text\":\"the dog\"}]}}]}"), 2 + 4);
+    assert_int_equal(request("{\"contents\":[{\"parts\":[{\"inlineData\":{\"mimeType\":\"image/png\",\"data\":"
+                             "\"AAAA\"}}]}]}"),
+                     1105 + 4);
+    assert_in_range(
+        request("{\"contents\":[{\"parts\":[{\"functionCall\":{\"name\":\"f\",\"args\":" CALL_INPUT "}}]}]}"), 10, 20);
+    assert_in_range(request(USER("[{\"type\":\"tool_use\",\"name\":\"f\",\"input\":" CALL_INPUT "}]")), 11, 20);
+    assert_in_range(
+        request(USER("[{\"type\":\"tool_result\",\"content\":[{\"type\":\"text\",\"text\":\"the dog\"}]}]")), 9, 9);
+    assert_int_equal(request("{\"input\":[{\"type\":\"function_call_output\",\"output\":\"the dog\"}]}"), 2);
+}
+
 static void the_bound_holds(void **state) {
     (void)state;
     static const char *const TEXTS[] = {USER("\"hi\""), "{\"input\":[1,2,3]}", USER("[" IMAGE("") "]"),
@@ -215,6 +237,7 @@ int main(void) {
         cmocka_unit_test(chat_overhead),
         cmocka_unit_test(images_and_tools),
         cmocka_unit_test(embeddings_and_responses),
+        cmocka_unit_test(all_formats),
         cmocka_unit_test(the_bound_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
