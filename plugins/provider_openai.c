@@ -6,11 +6,16 @@
 #include "provider_openai/openai.h"
 
 /* The operations with a path, and Responses behind them. */
-enum { RESPONSES = MG_OP_COUNT_TOKENS + 1, N_PATHS };
+enum { RESPONSES = MG_OP_COUNT_TOKENS + 1, RESPONSES_COUNT, N_PATHS };
 
 static const char *const path_names[N_PATHS] = {
-    [MG_OP_CHAT] = "chat",     [MG_OP_EMBEDDINGS] = "embeddings",     [MG_OP_MODERATIONS] = "moderations",
-    [MG_OP_MODELS] = "models", [MG_OP_COUNT_TOKENS] = "count_tokens", [RESPONSES] = "responses",
+    [MG_OP_CHAT] = "chat",
+    [MG_OP_EMBEDDINGS] = "embeddings",
+    [MG_OP_MODERATIONS] = "moderations",
+    [MG_OP_MODELS] = "models",
+    [MG_OP_COUNT_TOKENS] = "count_tokens",
+    [RESPONSES] = "responses",
+    [RESPONSES_COUNT] = "input_tokens",
 };
 
 /* Read once when opened, so that a request looks nothing up. All strings are the settings' own. */
@@ -42,7 +47,8 @@ static bool path_set(provider *p, mg_str name, mg_str path, mg_error *error) {
             return true;
         }
     openai_fail(error, 0, "bad_setting",
-                "setting 'path': '%.*s' is not one of chat, responses, embeddings, moderations, models, count_tokens",
+                "setting 'path': '%.*s' is not one of chat, responses, embeddings, moderations, models, count_tokens, "
+                "input_tokens",
                 (int)(name.n > 60 ? 60 : name.n), name.p);
     return false;
 }
@@ -76,6 +82,8 @@ static bool responses_read(provider *p, const mg_settings *s, mg_error *error) {
     mg_str says = s->string(s->ctx, "responses");
     p->extras.quirks.strict = is_openai(s->string(s->ctx, "base_url"));
     p->responses = str_eq(says, STR("yes"));
+    if (p->extras.quirks.strict && p->paths[RESPONSES_COUNT].n == 0)
+        p->paths[RESPONSES_COUNT] = STR("/responses/input_tokens"); /* few others have it: there the host counts */
     if (p->responses || str_eq(says, STR("no"))) return true;
     if (says.n == 0 || str_eq(says, STR("auto"))) {
         p->responses = p->extras.quirks.strict;
@@ -110,6 +118,8 @@ static void *openai_open(const mg_host *host, const mg_settings *s, mg_error *er
 /* "" if the operation is not offered in that format. */
 static mg_str path_of(const provider *p, mg_operation operation, mg_format_id format) {
     if (format == MG_FORMAT_RESPONSES && operation == MG_OP_CHAT && p->responses) return p->paths[RESPONSES];
+    if (format == MG_FORMAT_RESPONSES && operation == MG_OP_COUNT_TOKENS && p->responses)
+        return p->paths[RESPONSES_COUNT];
     if (format == MG_FORMAT_OPENAI && (unsigned)operation < RESPONSES) return p->paths[operation];
     return (mg_str){NULL, 0};
 }
@@ -156,7 +166,8 @@ static const mg_setting settings[] = {
     {"drop", MG_SETTING_STRINGS, NULL, false, "top-level members of the request that this server does not take"},
     {"rename", MG_SETTING_MAP, NULL, false, "top-level members of the request that have another name here"},
     {"path", MG_SETTING_MAP, NULL, false,
-     "path of an operation: chat, responses, embeddings, moderations, models, count_tokens"},
+     "path of an operation: chat, responses, embeddings, moderations, models, count_tokens, input_tokens (the count "
+     "for requests in the format of responses)"},
     {"responses", MG_SETTING_STRING, "auto", false,
      "whether the server has OpenAI's /responses: auto (OpenAI's own has), yes, no"},
     {NULL, MG_SETTING_STRING, NULL, false, NULL},

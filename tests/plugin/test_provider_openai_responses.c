@@ -45,6 +45,23 @@ static void changes_model_and_stream_only(void **state) {
     encodes(true, "{\"input\":\"a\"}", "{\"input\":\"a\",\"model\":\"m\",\"stream\":true}");
 }
 
+/* OpenAI counts itself; of other servers only those that are said to. */
+static void counts_where_it_is_said(void **state) {
+    (void)state;
+    mg_error error;
+    mg_buf out = {0};
+    sent s;
+    mg_provider_request r = {.operation = MG_OP_COUNT_TOKENS, .format = MG_FORMAT_RESPONSES, .model = MG_STR("m")};
+    r.body = MG_STR("{\"model\":\"m\",\"input\":\"a\"}");
+    assert_true(plain.ops->native(plain.self, MG_OP_COUNT_TOKENS, MG_FORMAT_RESPONSES));
+    assert_int_equal(provider_encode(&plain, &r, &s, &out, &error), MG_OK);
+    assert_string_equal(s.path, "/responses/input_tokens");
+    assert_string_equal(out.p, r.body.p);
+    mg_buf_finish(&out);
+    provider_says(&plain, MG_OP_COUNT_TOKENS, false, "{\"object\":\"response.input_tokens\",\"input_tokens\":13}",
+                  "USAGE in=13 out=0 cached=0 write=0 reasoning=0 audio=0/0\n");
+}
+
 static const char *set_url, *set_responses, *set_path;
 static void set(mg_setting_values *v) {
     mg_error error;
@@ -66,6 +83,8 @@ static bool speaks(const char *url, const char *responses, const char *path, sen
     assert_false(p.ops->native(p.self, MG_OP_EMBEDDINGS, MG_FORMAT_RESPONSES));
     assert_true(p.ops->native(p.self, MG_OP_MODERATIONS, MG_FORMAT_OPENAI));
     assert_false(p.ops->native(p.self, MG_OP_COUNT_TOKENS, MG_FORMAT_OPENAI));
+    bool own = !url || strstr(url, "api.openai.com");
+    if (native) assert_int_equal(p.ops->native(p.self, MG_OP_COUNT_TOKENS, MG_FORMAT_RESPONSES), own);
     mg_provider_request r = {.operation = MG_OP_CHAT, .format = MG_FORMAT_RESPONSES, .body = MG_STR("{}")};
     assert_int_equal(provider_encode(&p, &r, s, &out, &error), native ? MG_OK : MG_ERROR);
     mg_buf_finish(&out);
@@ -347,6 +366,7 @@ static void keeps_up_with_long_streams(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(changes_model_and_stream_only),
+        cmocka_unit_test(counts_where_it_is_said),
         cmocka_unit_test(speaks_where_it_is_said),
         cmocka_unit_test(decodes_messages),
         cmocka_unit_test(decodes_reasoning),
