@@ -63,8 +63,8 @@ def wait_for(condition, seconds=5.0, what="the condition"):
 
 
 class Vendor:
-    def __init__(self, recordings=False):
-        arguments = [sys.executable, str(HERE / "vendor.py")] + (["--recordings"] if recordings else [])
+    def __init__(self):
+        arguments = [sys.executable, str(HERE / "vendor.py")]
         self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, cwd=HERE, preexec_fn=die_with_parent)
         self.port = int(self.process.stdout.readline())
 
@@ -199,7 +199,7 @@ class Gateway:
 
     def run(self, *arguments, status=0, errors=False):
         """A verb of the command line, on this gateway's configuration; what it prints, its errors too if wanted."""
-        split = 2 if arguments[0] in ("key", "org", "request", "policy") else 1
+        split = 2 if arguments[0] in ("key", "org", "request", "policy", "provider") else 1
         line = [str(BINARY), *arguments[:split], "-c", str(self.config_file), *arguments[split:]]
         done = subprocess.run(
             line, cwd=self.folder, capture_output=True, text=True, timeout=60, env=dict(os.environ, **self.environment)
@@ -280,11 +280,11 @@ class Gateway:
 class GatewayTest(unittest.TestCase):
     """A vendor and a gateway for all tests of a class; the class says with what."""
 
-    config, policies, providers, recordings = "", None, None, False
+    config, policies, providers = "", None, None
 
     @classmethod
     def setUpClass(cls):
-        cls.vendor = Vendor(cls.recordings)
+        cls.vendor = Vendor()
         cls.addClassCleanup(cls.vendor.stop)
         providers = cls.providers(cls.vendor) if cls.providers else None
         cls.gateway = Gateway(cls.vendor, cls.config, cls.policies, providers)

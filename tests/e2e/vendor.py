@@ -1,7 +1,6 @@
 """A dummy OpenAI vendor: HTTP/1.1 on a port of the kernel's choice, printed on standard output.
 
-Run as `vendor.py [RECORDINGS]`. With recordings it answers a request that was recorded as it was recorded; else the
-model's name may ask for a behavior (see behaviors.py); else the answer is made after OpenAI's specification from
+The model's name may ask for a behavior (see behaviors.py); else the answer is made after OpenAI's specification from
 tests/fixtures/openai. Control routes: GET /control/log, POST /control/clear, GET /control/open.
 """
 
@@ -10,11 +9,9 @@ import base64
 import itertools
 import json
 import signal
-import sys
 import time
 
 import behaviors
-import recordings
 
 CUTS = (7, 113, 1, 61, 2, 509, 3, 1499, 31)  # bytes: pieces that no event ends with
 JSON = "application/json"
@@ -109,28 +106,9 @@ class Call:
 
 
 class Vendor:
-    def __init__(self, recorded):
+    def __init__(self):
         self.log, self.counts, self.calls = [], {}, itertools.count(1)
         self.quiet = False  # under load nothing is logged
-        self.recorded = {}
-        for row in recorded:
-            self.recorded.setdefault(recordings.key(row["path"], row["request"]), []).append(row)
-
-    def find(self, call):
-        rows = self.recorded.get(recordings.key(call.path, call.json)) if self.recorded and call.json else None
-        if not rows:
-            return None
-        rows.append(rows.pop(0))  # the same request was recorded several times: in turn
-        return rows[-1]
-
-    async def replay(self, call, row):
-        call.entry["recording"] = row["index"]
-        headers = {"x-request-id": "rec-%d" % row["index"]}
-        body = row["body"].encode()
-        if row["stream"]:
-            await call.send_stream(body, headers)
-        else:
-            await call.send(row["status"], body, headers, row["headers"].get("content-type", JSON))
 
     async def control(self, call):
         if call.path == "/control/log":
@@ -152,11 +130,7 @@ class Vendor:
         if not self.quiet:
             self.log.append(call.entry)
         try:
-            row = self.find(call)
-            if row:
-                await self.replay(call, row)
-            else:
-                await behaviors.answer(call)
+            await behaviors.answer(call)
             if call.entry["ended"] == "open":
                 call.entry["ended"] = "whole"
         except ConnectionError:
@@ -188,8 +162,7 @@ class Vendor:
 
 
 async def main():
-    recorded = recordings.load() if "--recordings" in sys.argv else []
-    vendor = Vendor(recorded)
+    vendor = Vendor()
     server = await asyncio.start_server(vendor.serve, "127.0.0.1", 0, backlog=1024, limit=1 << 26)
     print(server.sockets[0].getsockname()[1], flush=True)
     stopped = asyncio.Event()
