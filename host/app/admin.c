@@ -1,5 +1,6 @@
 #include "app/admin.h"
 
+#include "app/admin_providers.h"
 #include "app/circuit_report.h"
 #include "base/buf.h"
 #include "format/format.h"
@@ -31,14 +32,15 @@ static void reply_error(mg_exchange *x, int status, const char *code, const char
 
 /* ---- routes ------------------------------------------------------------------------------------------------------ */
 
-static void healthz(mg_admin *a, mg_exchange *x) {
-    (void)a;
+static void healthz(mg_admin *a, mg_exchange *x, mg_str name) {
+    (void)a, (void)name;
     mg_buf b = {0};
     mg_buf_str(&b, MG_STR("{\"status\":\"ok\",\"version\":\"" MOONGATE_VERSION "\"}"));
     reply_json(x, 200, &b);
 }
 
-static void readyz(mg_admin *a, mg_exchange *x) {
+static void readyz(mg_admin *a, mg_exchange *x, mg_str name) {
+    (void)name;
     mg_spool_status s;
     mg_buf b = {0};
     mg_spool_status_get(a->o.gateway->spool, &s);
@@ -52,7 +54,8 @@ static void set_gauge(mg_metrics *m, const char *name, const char *help, int64_t
     mg_series_set(mg_metrics_series(m, name, MG_GAUGE, help, NULL, 0, NULL, 0), value);
 }
 
-static void metrics(mg_admin *a, mg_exchange *x) {
+static void metrics(mg_admin *a, mg_exchange *x, mg_str name) {
+    (void)name;
     mg_metrics *m = a->o.gateway->metrics;
     mg_workers_stats w;
     mg_spool_status s;
@@ -71,13 +74,15 @@ static void metrics(mg_admin *a, mg_exchange *x) {
     reply(x, 200, MG_STR("text/plain; version=0.0.4; charset=utf-8"), &b);
 }
 
-static void policies(mg_admin *a, mg_exchange *x) {
+static void policies(mg_admin *a, mg_exchange *x, mg_str name) {
+    (void)name;
     mg_buf b = {0};
     mg_reloader_describe(a->o.reloader, &b);
     reply_json(x, 200, &b);
 }
 
-static void policies_reload(mg_admin *a, mg_exchange *x) {
+static void policies_reload(mg_admin *a, mg_exchange *x, mg_str name) {
+    (void)name;
     mg_error error = {0};
     mg_buf b = {0};
     a->o.reload(a->o.arg);
@@ -86,10 +91,30 @@ static void policies_reload(mg_admin *a, mg_exchange *x) {
     reply_json(x, st == MG_OK ? 200 : 422, &b);
 }
 
+static void providers(mg_admin *a, mg_exchange *x, mg_str name) {
+    (void)name;
+    mg_buf b = {0};
+    mg_admin_providers_write(a->o.gateway, &b);
+    reply_json(x, 200, &b);
+}
+
+static void provider_switch(mg_admin *a, mg_exchange *x, mg_str name, bool on) {
+    mg_error error = {0};
+    mg_buf b = {0};
+    mg_status st = mg_admin_provider_switch(a->o.gateway, name, on, mg_str_from(x->body, x->n_body), &b, &error);
+    if (st == MG_OK)
+        reply_json(x, 200, &b);
+    else
+        reply_error(x, error.http, error.code, error.text);
+}
+
+static void provider_disable(mg_admin *a, mg_exchange *x, mg_str name) { provider_switch(a, x, name, false); }
+static void provider_enable(mg_admin *a, mg_exchange *x, mg_str name) { provider_switch(a, x, name, true); }
+
 typedef struct route {
-    const char *method, *path;
+    const char *method, *path; /* one segment of the path may be '*': `name` */
     bool guarded; /* needs the bearer token */
-    void (*serve)(mg_admin *a, mg_exchange *x);
+    void (*serve)(mg_admin *a, mg_exchange *x, mg_str name);
 } route;
 
 static const route routes[] = {
@@ -98,6 +123,9 @@ static const route routes[] = {
     {"GET", "/metrics", false, metrics},
     {"GET", "/admin/v1/policies", true, policies},
     {"POST", "/admin/v1/policies/reload", true, policies_reload},
+    {"GET", "/admin/v1/providers", true, providers},
+    {"POST", "/admin/v1/providers/*/disable", true, provider_disable},
+    {"POST", "/admin/v1/providers/*/enable", true, provider_enable},
 };
 
 /* ---- who may ask ------------------------------------------------------------------------------------------------- */
@@ -129,8 +157,19 @@ static bool token_ok(const mg_admin *a, const mg_exchange *x) {
     return mg_str_eq_secret(mg_str_trim(mg_str_skip(v, 7)), a->o.token);
 }
 
+static bool path_matches(mg_str path, const char *pattern, mg_str *name) {
+    size_t before = strcspn(pattern, "*");
+    *name = MG_STR("");
+    if (!pattern[before]) return mg_str_is(path, pattern);
+    if (!mg_str_starts(path, mg_str_from(pattern, before))) return false;
+    path = mg_str_skip(path, before);
+    *name = mg_str_from(path.p, mg_str_find(path, '/'));
+    return name->n && mg_str_is(mg_str_skip(path, name->n), pattern + before + 1);
+}
+
 static void on_request(void *ctx, mg_exchange *x) {
     mg_admin *a = ctx;
+    mg_str name;
     bool path_known = false;
     if (!host_ok(a, x)) {
         reply_error(x, 403, "host_not_allowed",
@@ -139,7 +178,7 @@ static void on_request(void *ctx, mg_exchange *x) {
     }
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
         const route *ro = &routes[i];
-        if (!mg_str_is(x->path, ro->path)) continue;
+        if (!path_matches(x->path, ro->path, &name)) continue;
         path_known = true;
         if (!mg_str_is(x->method, ro->method)) continue;
         if (ro->guarded && !token_ok(a, x))
@@ -147,7 +186,7 @@ static void on_request(void *ctx, mg_exchange *x) {
                         "Send the admin token as 'Authorization: Bearer …': it stands in data_dir/admin-token unless "
                         "admin.token is configured.");
         else
-            ro->serve(a, x);
+            ro->serve(a, x, name);
         return;
     }
     if (path_known)
@@ -155,7 +194,7 @@ static void on_request(void *ctx, mg_exchange *x) {
     else
         reply_error(x, 404, "unknown_route",
                     "There is no such route. There are /healthz, /readyz, /metrics, /admin/v1/policies, "
-                    "/admin/v1/policies/reload.");
+                    "/admin/v1/policies/reload, /admin/v1/providers, /admin/v1/providers/NAME/disable and …/enable.");
 }
 
 static void on_gone(void *ctx, mg_exchange *x) { (void)ctx, (void)x; }

@@ -26,6 +26,12 @@ static const mg_option report_options[] = {
 static const mg_option migrate_options[] = {{"--dry-run", NULL, "only says what it would do"},
                                             {"--status", NULL, "lists the migrations, applied or not"},
                                             {NULL, NULL, NULL}};
+static const mg_option disable_options[] = {
+    {"--for", "TIME", "how long, as 30m or 2h; default: until it is enabled, or the gateway restarts"},
+    {"--model", "MODEL", "only this model of the vendor's"},
+    {NULL, NULL, NULL}};
+static const mg_option enable_options[] = {
+    {"--model", "MODEL", "only this model; default: the provider and all its models"}, {NULL, NULL, NULL}};
 static const mg_option manual_options[] = {{"--stubs", NULL, "editor stubs (LuaLS annotations) instead of the manual"},
                                            {NULL, NULL, NULL}};
 static const mg_option tokens_options[] = {{"--model", "MODEL", "whose tokens"}, {NULL, NULL, NULL}};
@@ -47,6 +53,13 @@ static const mg_verb verbs[] = {
     {"key revoke", "KEY_ID", "revokes a key; in force within 2 s", true, mg_verb_key_revoke, NULL},
     {"request show", "ID", "one request end to end: attempts, decisions, cost", true, mg_verb_request_show, NULL},
     {"report", "cost|models", "what was used and what it cost", true, mg_verb_report, report_options},
+    {"provider list", "", "the running gateway's providers, and which are disabled", true, mg_verb_provider_list, NULL},
+    {"provider status", "[NAME]", "circuit breakers, errors and times of each model", true, mg_verb_provider_status,
+     NULL},
+    {"provider disable", "NAME [--for 30m] [--model M]", "keeps requests away from a provider, at once", true,
+     mg_verb_provider_disable, disable_options},
+    {"provider enable", "NAME [--model M]", "lets requests go there again", true, mg_verb_provider_enable,
+     enable_options},
     {"policy test", "[DIR]", "runs the policies' specs on the real runtime", true, mg_verb_policy_test, NULL},
     {"policy manual", "[--stubs]", "prints the policy manual's reference part", false, mg_verb_policy_manual,
      manual_options},
@@ -78,7 +91,7 @@ const char *mg_verb_option(const mg_verb_context *v, const char *name) {
 static void print_usage(FILE *out) {
     fputs("moongate " MOONGATE_VERSION " - a gateway for large language models\n\nusage: moongate VERB [ARGUMENTS]\n\n",
           out);
-    for (size_t i = 0; i < VERBS; i++) fprintf(out, "  %-14s %s\n", verbs[i].name, verbs[i].summary);
+    for (size_t i = 0; i < VERBS; i++) fprintf(out, "  %-16s %s\n", verbs[i].name, verbs[i].summary);
     fputs("\n'moongate VERB --help' says more about one. With -c FILE verbs use that configuration;\n"
           "without it moongate.lua in this folder, else built-in defaults.\n",
           out);

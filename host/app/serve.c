@@ -1,6 +1,7 @@
 /* moongate serve: puts the gateway together, runs it, takes it apart. The main thread runs the admin plane, signals, and
  * everything that changes what the workers run on. */
 #include "app/admin.h"
+#include "app/admin_client.h"
 #include "app/circuit_report.h"
 #include "app/keep.h"
 #include "app/verbs.h"
@@ -417,7 +418,15 @@ static mg_status start(serve *s, mg_error *error) {
     const mg_admin_options o = {s->loop,      &s->gateway,         s->reloader, s->workers, s->admin_listener,
                                 s->admin_tls, mg_str_of(s->token), reload,      s};
     s->admin = mg_admin_create(&o, error);
-    return s->admin ? MG_OK : MG_ERROR;
+    if (!s->admin) return MG_ERROR;
+    return mg_keep_write(s->config->data_dir, MG_ADMIN_ADDRESS_FILE, mg_listener_address(s->admin_listener), error);
+}
+
+/* Nobody answers there any more. */
+static void forget_address(const serve *s) {
+    char path[4096];
+    int n = snprintf(path, sizeof path, "%.*s/" MG_ADMIN_ADDRESS_FILE, MG_STR_ARG(s->config->data_dir));
+    if (n > 0 && n < (int)sizeof path) unlink(path);
 }
 
 static void stop(serve *s) {
@@ -426,6 +435,7 @@ static void stop(serve *s) {
         pthread_join(s->drainer, NULL);
     else if (s->workers)
         mg_workers_drain(s->workers, 0);
+    if (s->admin) forget_address(s);
     mg_admin_destroy(s->admin);
     if (s->workers) mg_workers_destroy(s->workers);
     if (s->reloader) mg_reloader_destroy(s->reloader);
