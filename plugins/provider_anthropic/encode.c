@@ -276,7 +276,7 @@ static void output_put(anthropic_encoder *e, const answer_form *form) {
     if (form->schema) {
         put(e, e->plan.effort ? "," : "");
         put(e, "\"format\":{\"type\":\"json_schema\",\"schema\":");
-        put_source(e, form->schema);
+        closed_schema_put(e, form->schema);
         put(e, "}");
     }
     put(e, "}");

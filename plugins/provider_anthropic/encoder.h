@@ -87,6 +87,8 @@ bool message_is_system(const anthropic_encoder *e, const mg_json *message);
 bool tools_put(anthropic_encoder *e);
 /* True if the request says that a tool has to be called. */
 bool tools_forced(const anthropic_encoder *e);
+/* Writes a schema of answers, its objects closed (schema.c). */
+void closed_schema_put(const anthropic_encoder *e, const mg_json *schema);
 /* The changes to a body in Anthropic's own format, as splices (native.c). */
 mg_status native_encode(anthropic_encoder *e);
 /* Decides e->plan. */

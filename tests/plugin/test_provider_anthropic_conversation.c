@@ -343,11 +343,32 @@ static void knows_models_by_name(void **state) {
     }
 }
 
+#define SCHEMA(schema) "'response_format':{'type':'json_schema','json_schema':{'name':'n','schema':" schema "}}"
+#define FORM(schema) SONNET "'output_config':{'format':{'type':'json_schema','schema':" schema "}}," HI "}"
+#define CLOSED ",'additionalProperties':false}"
+
+static void closes_objects_of_the_answer(void **state) {
+    (void)state;
+    adds(&sonnet, SCHEMA("{'type':'object','properties':{'type':{'type':'string'},'o':{'properties':{}}},'required':[]}"),
+         FORM("{'type':'object','properties':{'type':{'type':'string'},'o':{'properties':{}" CLOSED "},'required':[]" CLOSED),
+         "");
+    adds(&sonnet,
+         SCHEMA("{'type':'array','items':{'anyOf':[{'type':['object','null']},{'type':'null'}]},"
+                "'$defs':{'d':{'type':'object','additionalProperties':false}}}"),
+         FORM("{'type':'array','items':{'anyOf':[{'type':['object','null']" CLOSED ",{'type':'null'}]},"
+              "'$defs':{'d':{'type':'object','additionalProperties':false}}}"),
+         "");
+    adds(&sonnet, SCHEMA("{'type':'object','additionalProperties':{'type':'object'},'enum':[{'type':'object'}]}"),
+         FORM("{'type':'object','additionalProperties':{'type':'object'" CLOSED ",'enum':[{'type':'object'}]}"), "");
+}
+
 static void forms_the_answer(void **state) {
     (void)state;
     adds(&sonnet,
          "'response_format':{'type':'json_schema','json_schema':{'name':'n','strict':true,'schema':{'type':'object'}}}",
-         SONNET "'output_config':{'format':{'type':'json_schema','schema':{'type':'object'}}}," HI "}", "");
+         SONNET "'output_config':{'format':{'type':'json_schema','schema':{'type':'object','additionalProperties':"
+                "false}}}," HI "}",
+         "");
     adds(&opus,
          "'reasoning_effort':'high','response_format':{'type':'json_schema','json_schema':{'name':'n','schema':{'a':1},"
          "'description':'d'}}",
@@ -377,6 +398,7 @@ int main(void) {
         cmocka_unit_test(thinks_adaptively),
         cmocka_unit_test(knows_models_by_name),
         cmocka_unit_test(forms_the_answer),
+        cmocka_unit_test(closes_objects_of_the_answer),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
