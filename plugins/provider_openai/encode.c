@@ -169,15 +169,16 @@ static void usage_encode(const encoder *e, addition *a) {
     }
 }
 
-/* Members that are our own stand only where they are looked for: in what the host has translated, and in messages whose
- * client hands the thinking back. The underscore is the rarest letter, which is why the search goes by it. */
-static bool holds_thinking(const encoder *e) {
-    static const char before[] = "\"thinking", after[] = "_blocks\"";
-    const size_t n = sizeof before - 1, m = sizeof after - 1;
-    const char *at = e->request->body.p, *end = at + e->request->body.n;
-    if (!e->quirks->strict || e->request->body.n < n + m) return false;
-    for (at += n; (at = memchr(at, '_', (size_t)(end - at))) && (size_t)(end - at) >= m; at++)
-        if (memcmp(at - n, before, n) == 0 && memcmp(at, after, m) == 0) return true;
+/* Members that are our own stand only where they are looked for: in what the host has translated, and in messages in which
+ * a client hands back what it got from another vendor. */
+static bool holds_ours(const encoder *e) {
+    const mg_json *m = e->quirks->strict ? e->h->json_child(openai_get(e->h, e->request->root, "messages")) : NULL;
+    for (; m; m = e->h->json_next(m)) {
+        if (openai_get(e->h, m, "thinking_blocks") || openai_get(e->h, m, "reasoning_content")) return true;
+        const mg_json *call = e->h->json_child(openai_get(e->h, m, "tool_calls"));
+        for (; call; call = e->h->json_next(call))
+            if (openai_get(e->h, call, "vendor")) return true;
+    }
     return false;
 }
 
@@ -191,7 +192,7 @@ mg_status openai_encode_body(const mg_host *h, const openai_quirks *quirks, cons
         return openai_fail(error, 400, "invalid_json", "the request's body has to be a JSON object");
     mg_status status = MG_OK;
     e.translated = e.translated && canonical_chat;
-    if (canonical_chat && (e.translated || holds_thinking(&e))) status = openai_messages_clean(&e, error);
+    if (canonical_chat && (e.translated || holds_ours(&e))) status = openai_messages_clean(&e, error);
     if (status == MG_OK && e.translated) status = openai_tools_clean(&e, error);
     if (status != MG_OK) return status;
     add.n = 0;

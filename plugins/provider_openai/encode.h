@@ -50,7 +50,7 @@ bool openai_dropped(const encoder *e, mg_str key);
 bool openai_addition_drops(const encoder *e, mg_str key);
 bool openai_addition_kept(const encoder *e, mg_str key);
 /* Takes the canonical form's additions out of messages and tools; 400 for those without which the answer would be another
- * one. Of a body that was not translated only thinking_blocks are. */
+ * one. Of a body that was not translated only what clients hand back is: thinking, and the signatures of calls. */
 mg_status openai_messages_clean(const encoder *e, mg_error *error);
 mg_status openai_tools_clean(const encoder *e, mg_error *error);
 /* thinking and reasoning_effort in the model's own terms (encode_effort.c). */

@@ -154,8 +154,7 @@ static void run_move(cleaner *c, const mg_json *last) {
 
 /* ---- messages ---------------------------------------------------------------------------------------------------- */
 
-static void calls_clean(const cleaner *c, const mg_json *message) {
-    static const char *const names[] = {"signature", "vendor", "cache_control", NULL};
+static void calls_clean(const cleaner *c, const mg_json *message, const char *const *names) {
     char where[96];
     size_t place = 0;
     const mg_json *call = c->e->h->json_child(openai_get(c->e->h, message, "tool_calls"));
@@ -167,13 +166,13 @@ static void calls_clean(const cleaner *c, const mg_json *message) {
 
 static mg_status message_clean(cleaner *c, const mg_json *message) {
     static const char *const ours[] = {"thinking_blocks", "cache_control", "is_error", NULL};
-    static const char *const theirs[] = {"thinking_blocks", NULL};
+    static const char *const theirs[] = {"thinking_blocks", "reasoning_content", NULL};
+    static const char *const of_call[] = {"signature", "vendor", "cache_control", NULL};
     char where[64];
     snprintf(where, sizeof where, "messages[%zu]", c->message);
     members_clean(c->e, message, c->e->translated ? ours : theirs, where);
-    if (!c->e->translated) return MG_OK;
-    calls_clean(c, message);
-    return content_clean(c, message);
+    calls_clean(c, message, of_call);
+    return c->e->translated ? content_clean(c, message) : MG_OK;
 }
 
 mg_status openai_messages_clean(const encoder *e, mg_error *error) {

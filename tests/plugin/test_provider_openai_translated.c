@@ -229,6 +229,16 @@ static void leaves_clients_of_openai_alone(void **state) {
     /* What a client hands back of another vendor's answer would be refused by OpenAI, and may be wanted elsewhere. */
     encodes(&plain, false, "m", BODY("{\"role\":\"assistant\"," BLOCKS ",\"content\":\"a\",\"x\":1}"),
             BODY("{\"role\":\"assistant\",\"content\":\"a\",\"x\":1}"), "messages[0].thinking_blocks\n");
+#define CALL(more) "{\"id\":\"c\",\"type\":\"function\"" more ",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}"
+#define SIGNED CALL(",\"signature\":\"s\",\"vendor\":\"gemini\"")
+#define TOLD(calls, more) BODY("{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[" calls "]" more "}")
+    encodes(&plain, false, "m", TOLD(SIGNED "," CALL(""), ",\"reasoning_content\":\"r\""),
+            TOLD(CALL("") "," CALL(""), ""),
+            "messages[0].reasoning_content\nmessages[0].tool_calls[0].signature\nmessages[0].tool_calls[0].vendor\n");
+    encodes(&plain, false, "m", TOLD(SIGNED, ""), TOLD(CALL(""), ""),
+            "messages[0].tool_calls[0].signature\nmessages[0].tool_calls[0].vendor\n");
+    encodes(&other, false, "m", TOLD(SIGNED, ",\"reasoning_content\":\"r\""),
+            TOLD(SIGNED, ",\"reasoning_content\":\"r\""), "");
     encodes(&other, false, "m", BODY("{\"role\":\"assistant\"," BLOCKS ",\"content\":\"a\"}"),
             BODY("{\"role\":\"assistant\"," BLOCKS ",\"content\":\"a\"}"), "");
     encodes(&plain, true, "m", BODY("{\"role\":\"assistant\"," BLOCKS ",\"content\":\"a\"}"),
