@@ -110,6 +110,44 @@ static void marks_remove(anthropic_encoder *e) {
     }
 }
 
+/* ---- a turn that goes on ------------------------------------------------------------------------------------------- */
+
+static bool holds(const anthropic_encoder *e, const mg_json *message, const char *type) {
+    const mg_json *content = anthropic_get(e->h, message, "content");
+    const mg_json *b = anthropic_is(e->h, content, MG_JSON_ARRAY) ? e->h->json_child(content) : NULL;
+    for (; b; b = e->h->json_next(b))
+        if (str_is(anthropic_text(e->h, b, "type"), type)) return true;
+    return false;
+}
+
+/* The first message of the assistant's since the user's last one that did not only bring results. */
+static const mg_json *open_turn(const anthropic_encoder *e) {
+    const mg_json *turn = NULL, *m = e->h->json_child(anthropic_get(e->h, e->request->root, "messages"));
+    for (; m; m = e->h->json_next(m)) {
+        bool user = str_is(anthropic_text(e->h, m, "role"), "user");
+        if (user && !holds(e, m, "tool_result")) turn = NULL;
+        if (!user && !turn) turn = m;
+    }
+    return turn;
+}
+
+/* With a budget, a turn of calls that goes on must begin with a thought of Anthropic's own. It has none where another vendor
+ * began it: then this one goes on without thinking. */
+static void thinking_check(anthropic_encoder *e) {
+    size_t start, end;
+    const mg_json *thinking = anthropic_get(e->h, e->request->root, "thinking");
+    if (!str_is(anthropic_text(e->h, thinking, "type"), "enabled")) return;
+    const mg_json *turn = open_turn(e);
+    if (!turn || !holds(e, turn, "tool_use")) return;
+    const mg_json *b = e->h->json_child(anthropic_get(e->h, turn, "content"));
+    while (b && is_marked(e, b)) b = e->h->json_next(b);
+    mg_str type = anthropic_text(e->h, b, "type");
+    if (str_is(type, "thinking") || str_is(type, "redacted_thinking")) return;
+    if (is_dropped(e, STR("thinking")) || !e->h->json_span(thinking, &start, &end)) return;
+    splice(e, start, end, STR("{\"type\":\"disabled\"}"));
+    drop(e, "thinking (the turn that goes on lacks its own thinking)");
+}
+
 /* ---- members that the request decides ---------------------------------------------------------------------------- */
 
 /* Text as a JSON string into out, which takes 6 bytes for each of text and 2 more. */
@@ -161,6 +199,7 @@ mg_status native_encode(anthropic_encoder *e) {
     if (e->request->operation == MG_OP_CHAT && streams != e->request->stream)
         member_set(e, &a, "stream", e->request->stream ? STR("true") : STR("false"));
     marks_remove(e);
+    thinking_check(e);
     if (a.n && e->h->json_span(root, &start, &end)) splice(e, end - 1, end - 1, (mg_str){a.text, a.n});
     return MG_OK;
 }

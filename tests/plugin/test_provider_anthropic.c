@@ -110,6 +110,31 @@ static void keeps_the_bytes_of_other_vendors_back(void **state) {
             "vendor)\n");
 }
 
+#define THINKS(type) "'thinking':{'type':'" type "'},'model':'m'"
+#define TURN(thought) "'messages':[{'role':'user','content':'a'},{'role':'assistant','content':[" thought
+#define CALLED "{'type':'tool_use','id':'t','name':'f','input':{}}]},"
+#define RESULT "{'role':'user','content':[{'type':'tool_result','tool_use_id':'t','content':'r'}]}"
+
+/* What the vendor would refuse: a turn of calls that another vendor began, with a budget for thinking. */
+static void goes_on_without_thinking_where_none_began(void **state) {
+    (void)state;
+    static const char note[] = "thinking (the turn that goes on lacks its own thinking)\n";
+    becomes(&native, "{" TURN("") CALLED RESULT "]," THINKS("enabled") "}",
+            "{" TURN("") CALLED RESULT "]," THINKS("disabled") "}", note);
+    becomes(&native, "{" TURN(OTHERS ",") CALLED RESULT "]," THINKS("enabled") "}",
+            "{" TURN("") CALLED RESULT "]," THINKS("disabled") "}",
+            "messages[1].content[0] (thinking of another vendor)\n"
+            "thinking (the turn that goes on lacks its own thinking)\n");
+    static const char *const kept[] = {
+        "{" TURN(ITS ",") CALLED RESULT "]," THINKS("enabled") "}",
+        "{" TURN("") CALLED RESULT "]," THINKS("adaptive") "}",
+        "{" TURN("") CALLED RESULT ",{'role':'user','content':'b'}]," THINKS("enabled") "}",
+        "{" TURN("{'type':'text','text':'t'}]}") "]," THINKS("enabled") "}",
+        "{" TURN(ITS ",") CALLED RESULT ",{'role':'assistant','content':[" CALLED RESULT "]," THINKS("enabled") "}",
+    };
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) becomes(&native, kept[i], kept[i], "");
+}
+
 static void drops_what_settings_say(void **state) {
     (void)state;
     ask a = native;
@@ -238,6 +263,7 @@ int main(void) {
         cmocka_unit_test(declines_other_operations),
         cmocka_unit_test(passes_its_own_format),
         cmocka_unit_test(keeps_the_bytes_of_other_vendors_back),
+        cmocka_unit_test(goes_on_without_thinking_where_none_began),
         cmocka_unit_test(drops_what_settings_say),
         cmocka_unit_test(translates_plain_members),
         cmocka_unit_test(reports_what_it_leaves_out),
