@@ -3,10 +3,6 @@
 
 #include "contents.h"
 
-/* For calls that another vendor made: Gemini 3 refuses a turn whose first call has no signature, unless it has this one
- * (https://ai.google.dev/gemini-api/docs/thought-signatures). */
-static const char NO_SIGNATURE[] = "skip_thought_signature_validator";
-
 static bool any_signature(const google_conversation *c, const mg_json *calls) {
     for (const mg_json *call = host(c)->json_child(calls); call; call = host(c)->json_next(call))
         if (google_signature(c, call).n) return true;
@@ -51,7 +47,7 @@ mg_status google_calls_put(google_conversation *c, const mg_json *message, size_
         const mg_json *function = google_get(host(c), call, "function");
         if (!function) return BAD(c->e->error, "%s: Gemini has no calls but those of functions", where);
         google_drop_others(c->e, call, known, where);
-        mg_str signature = signs && i == 0 ? STR(NO_SIGNATURE) : google_signature(c, call);
+        mg_str signature = signs && i == 0 ? STR(GOOGLE_NO_SIGNATURE) : google_signature(c, call);
         mg_status status = call_put(c, function, google_text(host(c), call, "id"), signature, where);
         if (status != MG_OK) return status;
     }
@@ -62,5 +58,5 @@ mg_status google_calls_put(google_conversation *c, const mg_json *message, size_
     const mg_json *old = google_get(host(c), message, "function_call");
     if (!old) return MG_OK;
     snprintf(where, sizeof where, "messages[%zu].function_call", index);
-    return call_put(c, old, STR(""), signs && !i ? STR(NO_SIGNATURE) : STR(""), where);
+    return call_put(c, old, STR(""), signs && !i ? STR(GOOGLE_NO_SIGNATURE) : STR(""), where);
 }

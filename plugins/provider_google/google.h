@@ -83,6 +83,10 @@ typedef enum google_thinking {
     GOOGLE_THINKS_LEVEL /* Gemini 3 and later: a level */
 } google_thinking;
 
+/* For calls that another vendor made: Gemini 3 refuses a turn whose first call has no signature, unless it has this one
+ * (https://ai.google.dev/gemini-api/docs/thought-signatures). */
+#define GOOGLE_NO_SIGNATURE "skip_thought_signature_validator"
+
 /* (model.c) */
 google_thinking google_model_thinking(mg_str model);
 bool google_model_is_pro(mg_str model);

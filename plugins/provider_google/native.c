@@ -85,6 +85,25 @@ static void part_adapt(const google_encoder *e, const mg_json *part) {
     if (call && google_is(e->h, call, MG_JSON_OBJECT) && e->h->json_get(call, STR("id"))) filter(e, call, is_no_id);
 }
 
+/* Gemini 3 wants the first call of a step signed. Calls of another vendor's are not (calls.c). */
+static void calls_sign(const google_encoder *e, const mg_json *content) {
+    const mg_json *first = NULL;
+    size_t start, end;
+    for (const mg_json *p = e->h->json_child(google_get(e->h, content, "parts")); p; p = e->h->json_next(p)) {
+        if (!google_is(e->h, p, MG_JSON_OBJECT) || !either(e, p, "functionCall", "function_call")) continue;
+        if (either(e, p, "thoughtSignature", "thought_signature")) return;
+        if (!first) first = p;
+    }
+    if (first && e->h->json_span(first, &start, &end))
+        splice(e, end - 1, end - 1, STR(",\"thoughtSignature\":\"" GOOGLE_NO_SIGNATURE "\""));
+}
+
+static void signatures_adapt(const google_encoder *e) {
+    if (google_model_thinking(e->r->model) != GOOGLE_THINKS_LEVEL) return;
+    for (const mg_json *c = e->h->json_child(google_get(e->h, e->r->root, "contents")); c; c = e->h->json_next(c))
+        calls_sign(e, c);
+}
+
 /* Vertex AI wants a role with each content, and its v1 knows no ids of calls. */
 static void contents_adapt(const google_encoder *e, const mg_json *object) {
     if (!e->target->vertex) return;
@@ -120,6 +139,7 @@ static mg_status chat_adapt(const google_encoder *e) {
     if (status != MG_OK) return status;
     model_adapt(e, e->r->root, false);
     contents_adapt(e, e->r->root);
+    signatures_adapt(e);
     safety_adapt(e);
     return MG_OK;
 }

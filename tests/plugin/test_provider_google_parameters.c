@@ -222,9 +222,24 @@ static void passes_its_own_form_on(void **state) {
     refused(a, "[]", "JSON object");
 }
 
+#define STEP(first, second)                                                                                            \
+    "{\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"x\"}]},{\"role\":\"model\",\"parts\":[{\"text\":\"y\"}," \
+    "{\"functionCall\":{\"name\":\"f\"}" first "},{\"functionCall\":{\"name\":\"g\"}" second "}]}]}"
+
+static void signs_calls_that_others_made(void **state) {
+    (void)state;
+    ask a = {.p = &gemini, .format = MG_FORMAT_GEMINI, .model = "gemini-3-pro-preview"};
+    becomes(a, STEP("", ""), STEP(",\"thoughtSignature\":\"skip_thought_signature_validator\"", ""), "");
+    becomes(a, STEP(",\"thoughtSignature\":\"a\"", ""), STEP(",\"thoughtSignature\":\"a\"", ""), "");
+    becomes(a, STEP("", ",\"thought_signature\":\"a\""), STEP("", ",\"thought_signature\":\"a\""), "");
+    becomes(a, "{\"contents\":[{\"parts\":[1]},2]}", "{\"contents\":[{\"parts\":[1]},2]}", "");
+    a.model = "gemini-2.5-pro";
+    becomes(a, STEP("", ""), STEP("", ""), "");
+}
+
 static void adapts_its_own_form_to_vertex(void **state) {
     (void)state;
-    ask a = {.p = &vertex, .format = MG_FORMAT_GEMINI, .model = "m"};
+    ask a = {.p = &vertex, .format = MG_FORMAT_GEMINI, .model = "gemini-2.5-pro"};
     becomes(a,
             "{\"model\":\"models/"
             "m\",\"contents\":[{\"parts\":[{\"text\":\"x\"}]},{\"role\":\"model\"},{}],\"safety_settings\":[]}",
@@ -256,6 +271,7 @@ int main(void) {
         cmocka_unit_test(counts_tokens),
         cmocka_unit_test(embeds),
         cmocka_unit_test(passes_its_own_form_on),
+        cmocka_unit_test(signs_calls_that_others_made),
         cmocka_unit_test(adapts_its_own_form_to_vertex),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
