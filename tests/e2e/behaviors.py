@@ -7,6 +7,7 @@ import gzip
 import json
 import pathlib
 import struct
+import time
 
 FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "fixtures" / "openai"
 CACHE = {}
@@ -92,6 +93,11 @@ async def half(call):
 async def slow(call, ms):
     await asyncio.sleep(int(ms) / 1000)
     await ordinary(call)
+
+
+async def slow_500(call, ms):
+    await asyncio.sleep(int(ms) / 1000)
+    await status(call, 500)
 
 
 async def trickle(call, ms):
@@ -221,8 +227,31 @@ async def flaky(call, times):
         await ordinary(call)
 
 
+async def keys(call):
+    """As the key says: refused, limited, or good."""
+    key = call.headers["authorization"]
+    if "refused" in key:
+        await call.send(401, error("Incorrect API key provided", "invalid_request_error", "invalid_api_key"))
+    elif "limited" in key:
+        await rate(call, "30")
+    else:
+        await ordinary(call)
+
+
+async def limited_for(call, ms):
+    """Everybody is asked to come back, from the first call on for that time."""
+    begun = call.vendor.counts.setdefault("limited-for", time.monotonic())
+    left = begun + int(ms) / 1000 - time.monotonic()
+    if left <= 0:
+        await ordinary(call)
+        return
+    headers = {"retry-after": "1", "retry-after-ms": str(int(left * 1000) + 1)}
+    await call.send(429, error("Rate limit reached for requests", "requests", "rate_limit_exceeded"), headers)
+
+
 BEHAVIORS = {
     "slow": slow,
+    "slow-500": slow_500,
     "trickle": trickle,
     "stall": stall,
     "reset-before": reset_before,
@@ -240,6 +269,8 @@ BEHAVIORS = {
     "endless": endless,
     "gzipped": gzipped,
     "flaky": flaky,
+    "keys": keys,
+    "limited-for": limited_for,
 }
 
 

@@ -2,10 +2,11 @@
 
     python chaos.py [--format openai|anthropic] [--seed N]      prints "PORT CONTROL_PORT"
 
-What it answers depends on the question alone ("nonce 17": see words()), so a client can tell the exact text that it has to get.
-How it answers is drawn from the present phase, a table of troubles and their shares that POST /phase on the control port sets;
-{"refuse": 1} closes the listening socket and everything on it. GET /log on it lists the calls: {nonce, id, trouble, head (bytes
-of an answer were sent), reused (the connection had served before), at (their order), phase, tokens, ended}.
+What it answers depends on the question alone ("nonce 17": see words()), so a client can tell the exact text that it
+has to get. How it answers is drawn from the present phase, a table of troubles and their shares that POST /phase on the
+control port sets; {"refuse": 1} closes the listening socket and everything on it. GET /log on it lists the calls:
+{nonce, id, trouble, head (bytes of an answer were sent), reused (the connection had served before), stream, tokens,
+prefix (what an assistant's message said at the end), ended}.
 """
 
 import argparse
@@ -19,9 +20,14 @@ import socket
 from processes import die_with_parent
 
 IDS = {"openai": "x-request-id", "anthropic": "request-id"}
-ERRORS = {400: "invalid_request_error", 429: "rate_limit_error", 500: "server_error", 503: "overloaded_error", 529: "overloaded_error"}
+ERRORS = {
+    400: "invalid_request_error",
+    429: "rate_limit_error",
+    500: "server_error",
+    503: "overloaded_error",
+    529: "overloaded_error",
+}
 SLOW = 0.15  # seconds
-PACE = 0.002  # seconds between two tokens
 STALL = 60  # seconds: longer than any patience in the tests
 
 
@@ -51,7 +57,7 @@ def said_before(body):
     return last["content"] if isinstance(last["content"], str) else last["content"][0]["text"]
 
 
-# ---- the two formats: a plain answer, and the events of a stream --------------------------------------------------------
+# ---- the two formats: a plain answer, and the events of a stream ---------------------------------------------------
 
 
 def usage(body, tokens):
@@ -131,7 +137,7 @@ def anthropic_stream(body, left):
 FORMATS = {"openai": (openai_plain, openai_stream), "anthropic": (anthropic_plain, anthropic_stream)}
 
 
-# ---- troubles ---------------------------------------------------------------------------------------------------------
+# ---- troubles ------------------------------------------------------------------------------------------------------
 
 
 class Hangup(Exception):
@@ -148,8 +154,6 @@ class Call:
         self.entry = {
             "nonce": nonce_of(body),
             "id": "%s-%d" % (vendor.format, number),
-            "at": number,
-            "phase": vendor.phase_name,
             "head": False,
             "reused": reused,
             "tokens": 0,
@@ -275,6 +279,17 @@ class Call:
     async def late(self):
         await self.broken(False)
 
+    async def silent_start(self):
+        """Breaks before the first word."""
+        await self.stream(0, last=False)
+        raise Hangup()
+
+    async def spaced(self):
+        """Breaks behind a space, which the next word has before it too."""
+        await self.stream(5, last=False)
+        await self.piece(openai_event(self.body, {"content": " "}))
+        raise Hangup()
+
     async def stuck(self):
         """Silence in the middle."""
         if self.entry["stream"]:
@@ -303,7 +318,7 @@ class Vendor:
     def __init__(self, format, seed):
         self.format, self.random = format, random.Random(seed)
         self.log, self.writers, self.calls = [], set(), 0
-        self.phase, self.phase_name, self.pace = {"sound": 1}, "sound", 0
+        self.phase, self.pace = {"sound": 1}, 0
         self.server, self.port = None, 0
 
     async def open(self):
@@ -321,8 +336,7 @@ class Vendor:
             writer.transport.abort()
 
     async def set_phase(self, wanted):
-        self.phase, self.phase_name = wanted["troubles"], wanted["name"]
-        self.pace = wanted.get("pace", 0)
+        self.phase, self.pace = wanted["troubles"], wanted["pace"]
         down = "refuse" in self.phase
         if down and self.server:
             self.refuse()

@@ -65,8 +65,8 @@ class Vendor:
         )
         self.port, self.control = map(int, self.process.stdout.readline().split())
 
-    def phase(self, name, troubles, pace=0):
-        body = json.dumps({"name": name, "troubles": troubles, "pace": pace}).encode()
+    def phase(self, troubles, pace=0):
+        body = json.dumps({"troubles": troubles, "pace": pace}).encode()
         fetch("http://127.0.0.1:%d/phase" % self.control, "POST", body)
 
     def log(self):
@@ -81,7 +81,7 @@ class Vendor:
         self.process.stdout.close()
 
 
-# ---- the client ----------------------------------------------------------------------------------------------------------
+# ---- the client ----------------------------------------------------------------------------------------------------
 
 Answer = collections.namedtuple("Answer", "nonce stream id verdict why headers")
 
@@ -190,7 +190,7 @@ class Client:
         asyncio.run(all_of_them())
 
 
-# ---- the runs ------------------------------------------------------------------------------------------------------------
+# ---- the runs ------------------------------------------------------------------------------------------------------
 
 
 def changes(gateway):
@@ -250,7 +250,7 @@ class Chaos(unittest.TestCase):
                 most[nonces[row["request_id"]]] += 1
                 least[nonces[row["request_id"]]] += not (row["error"] in UNSEEN and not row["upstream_id"])
             seen = collections.Counter(call["nonce"] for call in log)
-            # The upstream client itself repeats what broke on a connection that had served before: one attempt, two calls.
+            # The upstream client repeats what broke on a connection that had served before: one attempt, two calls.
             repeated = collections.Counter(c["nonce"] for c in log if c["reused"] and not c["head"])
             for nonce in set(seen) | set(most):
                 self.assertLessEqual(least[nonce], seen[nonce], "a row without a call, question %d" % nonce)
@@ -286,7 +286,7 @@ class Chaos(unittest.TestCase):
     def down(self, trouble, count):
         """All calls fail. Once the circuit has opened only probes get through."""
         before, opened = self.primary.calls(), len(changes(self.gateway))
-        self.primary.phase("down " + trouble, {trouble: 1})
+        self.primary.phase({trouble: 1})
         self.client.run(count)
         calls = self.primary.calls() - before
         probes = sum(after == "half_open" for _, after in changes(self.gateway)[opened:])
@@ -294,7 +294,7 @@ class Chaos(unittest.TestCase):
         self.assertLessEqual(calls, 2 * (RETRIES + 1) * (MIN_CALLS + 2 * CONNECTIONS) + 2 * (probes + 1) * PROBES)
 
     def recover(self, count):
-        self.primary.phase("sound", {"sound": 1})
+        self.primary.phase({"sound": 1})
         self.client.run(count)
         for _ in range(100):
             made = changes(self.gateway)
@@ -306,7 +306,7 @@ class Chaos(unittest.TestCase):
     def schedule(self, mixed):
         cycle = max(200, REQUESTS // len(DOWN))
         for trouble in DOWN:
-            self.primary.phase("mixed", mixed)
+            self.primary.phase(mixed)
             self.client.run(cycle // 2)
             self.down(trouble, cycle // 4)
             self.recover(cycle - cycle // 2 - cycle // 4)
