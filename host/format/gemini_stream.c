@@ -280,7 +280,8 @@ static void refused_candidate(mg_stream *s, const mg_fault *f) {
 
 /* SDKs throw on an event whose object has the member `error` with a code from 400 to 599. In an array the closing bracket
  * stays away: who reads element by element sees the error, and who reads the whole sees that it is none. Refused content
- * ends an answer properly: promptFeedback before the first part, a finish reason after it. */
+ * ends an answer properly: promptFeedback before the first part, a finish reason after it. Older SDKs (@google/generative-ai,
+ * and LangChain with it) pass over the error, but not over an event that never ends; to others that is a comment. */
 void mg_gemini_error_frames(mg_stream *s, const mg_fault *f) {
     stream *st = s->state;
     bool refused = mg_str_is(f->code, "content_filter"), partial = refused && st->begun;
@@ -293,4 +294,5 @@ void mg_gemini_error_frames(mg_stream *s, const mg_fault *f) {
         mg_gemini_error(&shown, s->out);
     end_chunk(s);
     if (s->array && refused) mg_buf_str(s->out, MG_STR("]"));
+    if (!s->array && !refused) mg_buf_str(s->out, MG_STR(": the answer breaks off"));
 }

@@ -208,6 +208,10 @@ static void ends_streams_with_errors(void **state) {
     const char *error = memmem(text.p, text.n, "data: {\"error\":{\"code\":502,", 26);
     assert_non_null(error);
     assert_null(memmem(text.p, text.n, "finishReason", 12));
+    const char *rest = memmem(error, (size_t)(text.p + text.n - error), "\r\n\r\n", 4);
+    assert_non_null(rest);
+    expect(mg_str_from(rest, (size_t)(text.p + text.n - rest)), /* who passes over the error sees no clean end */
+           MG_STR("\r\n\r\n: the answer breaks off"));
     text = stream_of(events, 1, true, false, &broken);
     assert_true(text.p[text.n - 1] == '}'); /* the array stays open */
     text = stream_of(events, 0, true, false, &broken);
