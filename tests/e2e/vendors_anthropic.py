@@ -21,7 +21,7 @@ BLOCKS = {
     "tool_use": "id name input caller",
     "tool_result": "tool_use_id content is_error",
 }
-TOOL = set("name description input_schema strict cache_control type defer_loading input_examples".split())
+TOOL = set("name description input_schema strict cache_control type defer_loading input_examples eager_input_streaming".split())
 IMAGES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 
 
@@ -157,29 +157,36 @@ def messages_of(body):
     return joined
 
 
+def open_turn(messages):
+    """Where the assistant's turn of calls begins that goes on; 0 if none does."""
+    starts = [n for n, (role, blocks) in enumerate(messages)
+              if role == "user" and not any(b["type"] == "tool_result" for b in blocks)]  # fmt: skip
+    return starts[-1] + 1 if starts and starts[-1] < len(messages) - 1 else 0
+
+
 def check_thinking(body, messages):
     thinking = body.get("thinking") or {}
     if thinking.get("type") not in ("enabled", "adaptive"):
         return False
-    if thinking["type"] == "enabled":
-        if thinking.get("budget_tokens", 0) < 1024:
-            raise bad("thinking.enabled.budget_tokens: Input should be greater than or equal to 1024")
-        if thinking["budget_tokens"] >= body.get("max_tokens", 1 << 30):
-            raise bad("`max_tokens` must be greater than `thinking.budget_tokens`.")
+    if thinking["type"] == "adaptive":
+        return True
+    if thinking.get("budget_tokens", 0) < 1024:
+        raise bad("thinking.enabled.budget_tokens: Input should be greater than or equal to 1024")
+    if thinking["budget_tokens"] >= body.get("max_tokens", 1 << 30):
+        raise bad("`max_tokens` must be greater than `thinking.budget_tokens`.")
     if body.get("temperature", 1) != 1:
         raise bad("`temperature` may only be set to 1 when thinking is enabled.")
     if "top_k" in body:
         raise bad("`top_k` must be unset when thinking is enabled.")
     if (body.get("tool_choice") or {}).get("type") in ("any", "tool"):
         raise bad("Thinking may not be enabled when tool_choice forces tool use.")
-    for number, (role, blocks) in enumerate(messages):
-        answered = number == len(messages) - 2 and any(b["type"] == "tool_result" for b in messages[-1][1])
-        if role == "assistant" and answered and "thinking" not in blocks[0]["type"]:
-            raise bad(
-                "messages.%d.content.0.type: Expected `thinking` or `redacted_thinking`, but found `%s`. When "
-                "`thinking` is enabled, a final `assistant` message must start with a thinking block (preceeding the "
-                "lastmost set of `tool_use` and `tool_result` blocks)." % (number, blocks[0]["type"])
-            )
+    turn = open_turn(messages)
+    if turn and "thinking" not in messages[turn][1][0]["type"]:
+        raise bad(
+            "messages.%d.content.0.type: Expected `thinking` or `redacted_thinking`, but found `%s`. When `thinking` is "
+            "enabled, a final `assistant` message must start with a thinking block (preceeding the lastmost set of "
+            "`tool_use` and `tool_result` blocks)." % (turn, messages[turn][1][0]["type"])
+        )
     return True
 
 

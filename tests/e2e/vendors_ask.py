@@ -120,7 +120,7 @@ def decide(ask, vendor):
     trouble = TROUBLES.get(ask.text, "")
     if trouble in ("rate", "server", "overloaded", "quota", "length"):
         raise getattr(vendor, trouble)(ask)
-    answer = Answer(trouble=trouble)
+    answer = Answer(trouble=trouble if trouble in ("break", "error") else "")
     if ask.thinking:
         answer.thinking = "Let me think about it: " + (ask.text or "; ".join(ask.results))
     for number, name in enumerate(called(ask)):

@@ -19,8 +19,11 @@ MESSAGE = {
     "developer": "role content name",
     "user": "role content name",
     "assistant": "role content name refusal audio tool_calls function_call annotations",
-    "tool": "role content tool_call_id",
+    "tool": "role content tool_call_id name",  # the name is not in the reference, and taken
 }
+# What clients hand back of another vendor's answer. The provider "openai" passes it on to any server but OpenAI's own,
+# since compatible ones take it up; Azure refuses it.
+HANDED_BACK = {"reasoning_content", "thinking_blocks", "signature", "vendor"}
 PART = {
     "text": "type text",
     "refusal": "type refusal",
@@ -151,12 +154,12 @@ def check_strict(schema, name):
 # ---- chat --------------------------------------------------------------------------------------------------------
 
 
-def check_message(message, place):
+def check_message(message, place, more):
     role = message.get("role")
     if role not in MESSAGE:
         raise bad("Invalid value: '%s'. Supported values are: 'system', 'assistant', 'user', 'function', 'tool', and "
                   "'developer'." % role, place + ".role", "invalid_value")  # fmt: skip
-    check_known(message, MESSAGE[role].split(), place + ".")
+    check_known(message, set(MESSAGE[role].split()) | more, place + ".")
     content = message.get("content")
     if content is None and role != "assistant":
         raise bad("Invalid value for 'content': expected a string, got null.", place + ".content")
@@ -167,7 +170,7 @@ def check_message(message, place):
                       % kind, "%s.content[%d].type" % (place, number), "invalid_value")  # fmt: skip
         check_known(part, PART[kind].split(), "%s.content[%d]." % (place, number))
     for number, call in enumerate(message.get("tool_calls") or []):
-        check_known(call, ("id", "type", "function"), "%s.tool_calls[%d]." % (place, number))
+        check_known(call, {"id", "type", "function"} | more, "%s.tool_calls[%d]." % (place, number))
         if not isinstance(call["function"]["arguments"], str):
             raise bad("Invalid type for '%s.tool_calls[%d].function.arguments'" % (place, number), code="invalid_type")
         if len(call["id"]) > 40:
@@ -175,12 +178,12 @@ def check_message(message, place):
                       % (place, number), code="string_above_max_length")  # fmt: skip
 
 
-def check_messages(messages):
+def check_messages(messages, more):
     open_calls = []
     if not isinstance(messages, list) or not messages:
         raise bad("Invalid type for 'messages': expected an array of objects.", "messages", "invalid_type")
     for number, message in enumerate(messages):
-        check_message(message, "messages[%d]" % number)
+        check_message(message, "messages[%d]" % number, more)
         if message["role"] == "tool":
             if message.get("tool_call_id") not in open_calls:
                 raise bad("Invalid parameter: messages with role 'tool' must be a response to a preceeding message "
@@ -239,7 +242,7 @@ def ask_of(call, model):
     body = call.json
     check_known(body, CHAT)
     check_options(body, model)
-    check_messages(body.get("messages"))
+    check_messages(body.get("messages"), set() if call.azure else HANDED_BACK)
     messages, choice = body["messages"], body.get("tool_choice")
     last = messages[-1]
     parts = last["content"] if isinstance(last.get("content"), list) else []
