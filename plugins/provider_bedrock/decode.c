@@ -38,10 +38,10 @@ static void emit_named(const decoder *d, mg_event_type type, mg_str text, mg_str
     if (text.n) emit(d, (mg_event){.type = type, .text = text, .name = name});
 }
 
-static const mg_json *get(const decoder *d, const mg_json *object, const char *key) {
+static const mg_json *member(const decoder *d, const mg_json *object, const char *key) {
     return bedrock_get(d->h, object, key);
 }
-static mg_str get_text(const decoder *d, const mg_json *object, const char *key) {
+static mg_str member_text(const decoder *d, const mg_json *object, const char *key) {
     return bedrock_text(d->h, object, key);
 }
 
@@ -55,7 +55,7 @@ static mg_str source(const decoder *d, const mg_json *v) {
 
 static int64_t count(const decoder *d, const mg_json *usage, const char *key) {
     static const int64_t most = 1000000000000000; /* sums of three stay in range */
-    int64_t n = d->h->json_int(get(d, usage, key), 0);
+    int64_t n = d->h->json_int(member(d, usage, key), 0);
     return n < 0 ? 0 : n < most ? n : most;
 }
 
@@ -81,14 +81,14 @@ static void finish_emit(const decoder *d, const mg_json *from) {
         {"guardrail_intervened", "content_filter"},
         {"content_filtered", "content_filter"},
     };
-    mg_str reason = get_text(d, from, "stopReason"), canonical = STR("stop");
+    mg_str reason = member_text(d, from, "stopReason"), canonical = STR("stop");
     if (!reason.n) return;
     for (size_t i = 0; i < COUNT(reasons); i++)
         if (str_is(reason, reasons[i].theirs)) canonical = str_of(reasons[i].ours);
     emit(d, (mg_event){.type = MG_EVENT_FINISH,
                        .text = canonical,
                        .name = reason,
-                       .id = get_text(d, get(d, from, "additionalModelResponseFields"), "stop_sequence")});
+                       .id = member_text(d, member(d, from, "additionalModelResponseFields"), "stop_sequence")});
 }
 
 /* ---- pieces of blocks -------------------------------------------------------------------------------------------- */
@@ -116,35 +116,35 @@ static void signature_emit(const decoder *d, mg_str signature) {
 static void call_emit(const decoder *d, const mg_json *call, int64_t index, mg_str input) {
     emit(d, (mg_event){.type = MG_EVENT_TOOL,
                        .index = index,
-                       .id = get_text(d, call, "toolUseId"),
-                       .name = get_text(d, call, "name"),
+                       .id = member_text(d, call, "toolUseId"),
+                       .name = member_text(d, call, "name"),
                        .text = input});
 }
 
 /* A call that is the client's to make, not one that Amazon has made itself. */
-static bool is_call(const decoder *d, const mg_json *call) { return call && !get(d, call, "type"); }
+static bool is_call(const decoder *d, const mg_json *call) { return call && !member(d, call, "type"); }
 
 /* ---- whole messages ---------------------------------------------------------------------------------------------- */
 
 static void reasoning_emit(const decoder *d, const mg_json *reasoning) {
-    const mg_json *shown = get(d, reasoning, "reasoningText");
-    mg_str text = get_text(d, shown, "text"), signature = get_text(d, shown, "signature");
+    const mg_json *shown = member(d, reasoning, "reasoningText");
+    mg_str text = member_text(d, shown, "text"), signature = member_text(d, shown, "signature");
     if (!text.n && signature.n) emit(d, (mg_event){.type = MG_EVENT_REASONING}); /* a thought that is not shown */
     emit_text(d, MG_EVENT_REASONING, text);
     signature_emit(d, signature);
-    emit_named(d, MG_EVENT_REDACTED, get_text(d, reasoning, "redactedContent"), STR("bedrock"));
+    emit_named(d, MG_EVENT_REDACTED, member_text(d, reasoning, "redactedContent"), STR("bedrock"));
 }
 
 static void cited_emit(const decoder *d, const mg_json *cited) {
-    const mg_json *v = d->h->json_child(get(d, cited, "content"));
-    for (; v; v = d->h->json_next(v)) emit_text(d, MG_EVENT_TEXT, get_text(d, v, "text"));
-    for (v = d->h->json_child(get(d, cited, "citations")); v; v = d->h->json_next(v)) citation_emit(d, v);
+    const mg_json *v = d->h->json_child(member(d, cited, "content"));
+    for (; v; v = d->h->json_next(v)) emit_text(d, MG_EVENT_TEXT, member_text(d, v, "text"));
+    for (v = d->h->json_child(member(d, cited, "citations")); v; v = d->h->json_next(v)) citation_emit(d, v);
 }
 
 /* False: its bytes stand elsewhere (in Amazon S3), or it could not be made. */
 static bool media_emit(const decoder *d, const mg_json *media, const char *kind) {
     char mime[48];
-    mg_str bytes = get_text(d, get(d, media, "source"), "bytes"), format = get_text(d, media, "format");
+    mg_str bytes = member_text(d, member(d, media, "source"), "bytes"), format = member_text(d, media, "format");
     if (!bytes.n || !format.n || format.n > 20) return false;
     snprintf(mime, sizeof mime, "%s/%.*s", kind, (int)format.n, format.p);
     emit(d, (mg_event){.type = MG_EVENT_MEDIA, .name = str_of(mime), .text = bytes});
@@ -152,12 +152,14 @@ static bool media_emit(const decoder *d, const mg_json *media, const char *kind)
 }
 
 static void block_emit(const decoder *d, const mg_json *b) {
-    const mg_json *call = get(d, b, "toolUse"), *text = get(d, b, "text"), *reasoning = get(d, b, "reasoningContent");
-    const mg_json *cited = get(d, b, "citationsContent"), *image = get(d, b, "image"), *audio = get(d, b, "audio");
+    const mg_json *call = member(d, b, "toolUse"), *text = member(d, b, "text"),
+                  *reasoning = member(d, b, "reasoningContent");
+    const mg_json *cited = member(d, b, "citationsContent"), *image = member(d, b, "image"),
+                  *audio = member(d, b, "audio");
     if (text) {
         emit_text(d, MG_EVENT_TEXT, d->h->json_str(text));
     } else if (is_call(d, call)) {
-        mg_str input = source(d, get(d, call, "input"));
+        mg_str input = source(d, member(d, call, "input"));
         call_emit(d, call, d->state->n_calls++, input.n ? input : STR("{}"));
     } else if (reasoning) {
         reasoning_emit(d, reasoning);
@@ -169,12 +171,12 @@ static void block_emit(const decoder *d, const mg_json *b) {
 }
 
 static bool message_emit(const decoder *d) {
-    const mg_json *root = d->frame->json, *message = get(d, get(d, root, "output"), "message");
+    const mg_json *root = d->frame->json, *message = member(d, member(d, root, "output"), "message");
     if (!message) return false;
-    const mg_json *b = d->h->json_child(get(d, message, "content"));
+    const mg_json *b = d->h->json_child(member(d, message, "content"));
     for (; b; b = d->h->json_next(b)) block_emit(d, b);
     finish_emit(d, root);
-    usage_emit(d, get(d, root, "usage"));
+    usage_emit(d, member(d, root, "usage"));
     return true;
 }
 
@@ -196,8 +198,8 @@ static bedrock_call *call_take(bedrock_state *s, int64_t block) {
     return c;
 }
 
-static void block_begin(const decoder *d, const mg_json *start, int64_t block) {
-    const mg_json *call = get(d, start, "toolUse");
+static void stream_begin(const decoder *d, const mg_json *start, int64_t block) {
+    const mg_json *call = member(d, start, "toolUse");
     if (is_call(d, call))
         call_emit(d, call, call_take(d->state, block)->index, STR(""));
     else if (start && d->h->json_child(start))
@@ -206,7 +208,7 @@ static void block_begin(const decoder *d, const mg_json *start, int64_t block) {
 
 static void call_add(const decoder *d, const mg_json *delta, int64_t block) {
     bedrock_call *c = call_find(d->state, block);
-    mg_str input = get_text(d, get(d, delta, "toolUse"), "input");
+    mg_str input = member_text(d, member(d, delta, "toolUse"), "input");
     if (!c) {
         emit_named(d, MG_EVENT_OTHER, source(d, delta), STR("bedrock")); /* of a tool that Amazon runs */
     } else if (input.n) {
@@ -215,16 +217,16 @@ static void call_add(const decoder *d, const mg_json *delta, int64_t block) {
     }
 }
 
-static void block_add(const decoder *d, const mg_json *delta, int64_t block) {
-    const mg_json *text = get(d, delta, "text"), *reasoning = get(d, delta, "reasoningContent");
-    const mg_json *citation = get(d, delta, "citation");
+static void stream_add(const decoder *d, const mg_json *delta, int64_t block) {
+    const mg_json *text = member(d, delta, "text"), *reasoning = member(d, delta, "reasoningContent");
+    const mg_json *citation = member(d, delta, "citation");
     if (text) {
         emit_text(d, MG_EVENT_TEXT, d->h->json_str(text));
     } else if (reasoning) {
-        emit_text(d, MG_EVENT_REASONING, get_text(d, reasoning, "text"));
-        signature_emit(d, get_text(d, reasoning, "signature"));
-        emit_named(d, MG_EVENT_REDACTED, get_text(d, reasoning, "redactedContent"), STR("bedrock"));
-    } else if (get(d, delta, "toolUse")) {
+        emit_text(d, MG_EVENT_REASONING, member_text(d, reasoning, "text"));
+        signature_emit(d, member_text(d, reasoning, "signature"));
+        emit_named(d, MG_EVENT_REDACTED, member_text(d, reasoning, "redactedContent"), STR("bedrock"));
+    } else if (member(d, delta, "toolUse")) {
         call_add(d, delta, block);
     } else if (citation) {
         citation_emit(d, citation);
@@ -234,7 +236,7 @@ static void block_add(const decoder *d, const mg_json *delta, int64_t block) {
 }
 
 /* A call without arguments: its callers want an object all the same. */
-static void block_end(const decoder *d, int64_t block) {
+static void stream_end(const decoder *d, int64_t block) {
     bedrock_call *c = call_find(d->state, block);
     if (c && !c->said) emit(d, (mg_event){.type = MG_EVENT_TOOL, .index = c->index, .text = STR("{}")});
     if (c) c->open = false;
@@ -248,19 +250,19 @@ static bool is_failure(mg_str event) {
 static void event_emit(const decoder *d) {
     const mg_json *root = d->frame->json;
     mg_str event = d->frame->event;
-    int64_t block = d->h->json_int(get(d, root, "contentBlockIndex"), -1);
+    int64_t block = d->h->json_int(member(d, root, "contentBlockIndex"), -1);
     if (str_is(event, "contentBlockDelta")) {
-        block_add(d, get(d, root, "delta"), block);
+        stream_add(d, member(d, root, "delta"), block);
     } else if (str_is(event, "contentBlockStart")) {
-        block_begin(d, get(d, root, "start"), block);
+        stream_begin(d, member(d, root, "start"), block);
     } else if (str_is(event, "contentBlockStop")) {
-        block_end(d, block);
+        stream_end(d, block);
     } else if (str_is(event, "messageStop")) {
         finish_emit(d, root);
     } else if (str_is(event, "metadata")) {
-        usage_emit(d, get(d, root, "usage"));
-    } else if (is_failure(event) || get_text(d, root, "message").n) {
-        mg_str text = get_text(d, root, "message");
+        usage_emit(d, member(d, root, "usage"));
+    } else if (is_failure(event) || member_text(d, root, "message").n) {
+        mg_str text = member_text(d, root, "message");
         if (!text.n) text = STR("the provider reported an error without a message");
         emit(d, (mg_event){.type = MG_EVENT_ERROR, .text = text, .name = event});
     }
