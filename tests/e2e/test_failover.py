@@ -1,4 +1,5 @@
-"""What targets{…} can do about a vendor that fails: keys, waiting, time limits, hedges, what is held back, what goes on."""
+"""What targets{…} can do about a vendor that fails: keys, waits, time limits, hedges, the commit window,
+continuation."""
 
 import collections
 import json
@@ -66,13 +67,13 @@ class Failover(GatewayTest):
 
     @classmethod
     def providers(cls, vendor):
-        url = "http://127.0.0.1:%d/v1" % vendor.port
+        keys = '"sk-refused", "sk-limited", "sk-a", "sk-b"'
         return ", ".join(
             [
                 vendor.provider("first"),
                 vendor.provider("second"),
                 vendor.provider("impatient", ", timeouts = { idle = 0.3 }"),
-                'several = { "openai", base_url = "%s", api_keys = { "sk-refused", "sk-limited", "sk-a", "sk-b" } }' % url,
+                'several = { "openai", base_url = "http://127.0.0.1:%d/v1", api_keys = { %s } }' % (vendor.port, keys),
             ]
         )
 
@@ -111,7 +112,7 @@ class Failover(GatewayTest):
         self.assertGreaterEqual(min(used["sk-a"], used["sk-b"]), 6, "the good keys share the work")
 
     def test_the_only_target_is_waited_for(self):
-        """All that come while the vendor wants to be left alone are answered after it, and it is not asked meanwhile."""
+        """While the vendor wants to be left alone it is not asked; what waits for it is answered."""
         answers = []
         threads = [threading.Thread(target=lambda: answers.append(self.gateway.chat("waiting"))) for _ in range(6)]
         for thread in threads:
