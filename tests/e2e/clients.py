@@ -128,8 +128,11 @@ class Chat(Client):
                     call["id"] += piece.id or ""
                     call["function"]["name"] += piece.function.name or ""
                     call["function"]["arguments"] += piece.function.arguments or ""
+                    call.update(piece.model_extra or {})
         if calls:
             message["tool_calls"] = calls
+        if thoughts:
+            message["thinking_blocks"] = thoughts
         read = [(c["id"], c["function"]["name"], json.loads(c["function"]["arguments"])) for c in calls]
         return self.reply(message["content"], thinking, finish, read, usage, message)
 

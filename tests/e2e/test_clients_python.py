@@ -14,7 +14,7 @@ import clients
 from clients import Tool
 from processes import KEY, Gateway, wait_for
 from vendors import Vendors, provider, providers
-from vendors_ask import KEYS, vector
+from vendors_ask import KEYS, signature, vector
 
 MODELS = {
     "openai": "gpt-4o-mini",
@@ -231,10 +231,32 @@ def thinking(c, stream=False):
     c.usage(*replies)
     for row in c.rows(3):
         c.t.assertGreater(row["tokens_reasoning"], 0)
+    if c.vendor == "google":
+        sent = json.dumps(c.t.vendors.log()[-1]["body"]).translate(str.maketrans("-", "+"))  # either alphabet
+        sent = sent.replace("_", "/")
+        c.t.assertIn(signature("google", "call get_phase"), sent, "the call's own signature has come back")
+        c.t.assertNotIn("skip/thought", sent)
+    if c.vendor == "anthropic":
+        c.t.assertIn(signature("anthropic", THOUGHT), json.dumps(c.t.vendors.log()[-1]["body"]))
 
 
 def thinking_stream(c):
     thinking(c, stream=True)
+
+
+def handover(c):
+    """A conversation with thoughts and calls of this vendor's is taken up by each of the others, and taken back."""
+    turns = c.client.user("please call get_phase and get_tide")
+    first = c.ask(turns, tools=[PHASE, TIDE], model=c.model(THINKERS[c.vendor]), thinking=True)
+    turns += first.turn + c.client.results([(i, n, "done") for i, n, _ in first.calls])
+    for vendor in [*MODELS, c.vendor]:
+        for stream in (False, True):
+            model = c.model(THINKERS[vendor], vendor)
+            reply = c.ask(turns, tools=[PHASE, TIDE], model=model, thinking=True, stream=stream)
+            c.t.assertEqual(reply.text, "The tool said: done; done", vendor)
+            after = turns + reply.turn + c.client.user("call get_tide")
+        reply = c.ask(after, tools=[PHASE, TIDE], model=c.model(THINKERS[c.vendor]), thinking=True)
+        c.t.assertEqual([name for _, name, _ in reply.calls], ["get_tide"], vendor)
 
 
 # ---- cases: other operations -------------------------------------------------------------------------------------
@@ -269,6 +291,13 @@ def count(c):
     else:
         c.t.assertTrue(5 < number < 60, number)
         return "est"
+
+
+def moderations(c):
+    if c.maker is not clients.Chat or c.vendor != "openai":
+        return "-"
+    result = c.client.client.moderations.create(model=c.model("omni-moderation-latest"), input=["peace", "violence"])
+    c.t.assertEqual([r.flagged for r in result.results], [False, True])
 
 
 def models(c):
@@ -348,7 +377,7 @@ def broken(c):
 
 CASES = (
     plain, stream, system, history, length, stop, image, structured, tools, tools_stream, thinking, thinking_stream,
-    embeddings, count, models, wrong_key, unknown_model, malformed, stray_result, rate_limit, quota, server_error,
+    handover, embeddings, count, moderations, models, wrong_key, unknown_model, malformed, stray_result, rate_limit, quota, server_error,
     overloaded, too_long, broken,
 )  # fmt: skip
 
