@@ -224,9 +224,10 @@ static void on_head(void *arg, int status, const mg_header *h, size_t n) {
     a->request_id = mg_arena_dup(a->r->arena, find_request_id(h, n));
     if (!ok) keep_headers(a, h, n);
     mg_str type = find_header(h, n, MG_STR("content-type"));
-    a->event_stream = ok && a->r->stream && type.n >= 17 && strncasecmp(type.p, "text/event-stream", 17) == 0;
+    a->event_stream = ok && a->r->stream && mg_framer_fits(a->ops->framing, type);
     if (a->event_stream) {
-        mg_sse_init(&a->sse, MG_EVENT_MAX);
+        a->framer = MG_ARENA_NEW(a->r->arena, mg_framer);
+        mg_framer_init(a->framer, a->ops->framing, MG_EVENT_MAX);
         return;
     }
     int64_t length = 0;
@@ -235,8 +236,8 @@ static void on_head(void *arg, int status, const mg_header *h, size_t n) {
         mg_buf_reserve(&a->in, (size_t)length + MG_JSON_PADDING); /* the hot path: one allocation, no growing */
 }
 
-static bool on_event(void *arg, const mg_sse_event *e) {
-    return mg_answer_frame(arg, e->raw, e->event, e->has_data ? e->data : (mg_str){0});
+static bool on_frame(void *arg, const mg_framer_frame *f) {
+    return mg_answer_frame(arg, f->raw, f->event, f->has_data ? f->data : (mg_str){0});
 }
 
 static void stop_call(mg_attempt *a) {
@@ -297,8 +298,8 @@ static void on_data(void *arg, mg_str bytes) {
         return;
     }
     if (a->done_seen || a->bad_frame) return;
-    if (mg_sse_feed(&a->sse, bytes, on_event, a, &error) == MG_ERROR) {
-        fail(a, "too_large", error.text);
+    if (mg_framer_feed(a->framer, bytes, on_frame, a, &error) == MG_ERROR) {
+        fail(a, "protocol", error.text);
     } else if (a->bad_frame) {
         stop_call(a);
         a->health = MG_CIRCUIT_FAILURE;
@@ -317,6 +318,9 @@ static void on_done(void *arg, const mg_upstream_result *result) {
     mg_evloop_timer_cancel(a->r->worker->loop, a->linger);
     a->linger = NULL;
     bool framed = result->end == MG_UPSTREAM_COMPLETE && !result->close_delimited;
+    mg_error ignored;
+    if (a->event_stream && framed && !a->done_seen && !a->bad_frame)
+        framed = mg_framer_end(a->framer, on_frame, a, &ignored) != MG_ERROR; /* else the body ended inside a frame */
     /* Only the format's own terminator ends a stream; only framing ends a plain answer. */
     if (a->event_stream && framed && a->finish_seen && a->ops->capabilities & MG_CAP_BODY_ENDS) mg_answer_ended(a);
     if (a->event_stream ? a->done_seen : framed) {
@@ -404,6 +408,7 @@ mg_status mg_attempt_start(mg_request *r, mg_choice *choice, mg_attempt **slot, 
         return MG_AGAIN;
     }
     st = answer_locally(a, error);
+    if (st != MG_OK && (!error->http || error->http >= 500)) a->health = MG_CIRCUIT_FAILURE;
     a->over = true;
     return st;
 }
@@ -438,7 +443,7 @@ void mg_attempt_finish(mg_attempt *a) {
     mg_buf_finish(&a->out);
     if (a->reply) mg_reply_finish(a->reply);
     a->reply = NULL;
-    mg_sse_finish(&a->sse);
+    if (a->framer) mg_framer_finish(a->framer);
     for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++) {
         mg_evloop_timer_cancel(a->r->worker->loop, *timers[i]);
         *timers[i] = NULL;

@@ -3,7 +3,7 @@
 #define MG_GATEWAY_ATTEMPT_H
 
 #include "gateway/request.h"
-#include "net/sse.h"
+#include "net/framer.h"
 
 enum {
     MG_ATTEMPT_HEADERS = 32,
@@ -38,7 +38,7 @@ struct mg_attempt {
     mg_header *answer_headers; /* copied for failures */
     size_t n_answer_headers;
     bool event_stream; /* the answer is a stream of events */
-    mg_sse sse;
+    mg_framer *framer; /* of a stream; else NULL */
     mg_buf in; /* a plain body, or the body of a failure */
     mg_buf early; /* bytes for the client that wait until this attempt has proved itself */
     bool gate; /* it has */
