@@ -61,6 +61,7 @@ class Call(http.server.BaseHTTPRequestHandler):
     """One connection; the members below are those of its present request."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two writes, of which the second would wait for 40 ms
 
     def log_message(self, *_):
         pass
