@@ -115,6 +115,7 @@ static mg_failure by_message(mg_str message) {
         {"input tokens exceed", MG_FAIL_CONTEXT_LENGTH},
         {"too many total text bytes", MG_FAIL_CONTEXT_LENGTH},
         {"model identifier is invalid", MG_FAIL_NOT_FOUND},
+        {"support counting tokens", MG_FAIL_NOT_FOUND}, /* of this model, or by this id of it */
         {"on-demand throughput", MG_FAIL_NOT_FOUND}, /* such models are reached by an inference profile only */
         {"content filtering policy", MG_FAIL_CONTENT},
         {"operation not allowed", MG_FAIL_AUTH}, /* the account may not use Bedrock yet */

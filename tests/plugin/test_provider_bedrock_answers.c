@@ -249,6 +249,8 @@ static void classifies(void **state) {
         {400, "ValidationException",
          "{'message':'Invocation of model ID x with on-demand throughput isn\\u2019t supported.'}", MG_FAIL_NOT_FOUND,
          "ValidationException"},
+        {400, "ValidationException", "{'message':'The provided model doesn\\u0027t support counting tokens.'}",
+         MG_FAIL_NOT_FOUND, "ValidationException"},
         {400, "ValidationException", "{'message':'Operation not allowed'}", MG_FAIL_AUTH, "ValidationException"},
         {400, "ValidationException", "{'message':'temperature is bad'}", MG_FAIL_BAD_REQUEST, "ValidationException"},
         {400, "", "{'__type':'com.amazon.coral.service#SerializationException','message':'x'}", MG_FAIL_BAD_REQUEST,
