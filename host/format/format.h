@@ -183,6 +183,5 @@ typedef struct mg_format {
 } mg_format;
 
 extern const mg_format mg_format_openai, mg_format_responses, mg_format_anthropic, mg_format_gemini;
-const mg_format *mg_format_of(mg_format_id id);
 
 #endif

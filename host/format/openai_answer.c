@@ -100,15 +100,19 @@ static void write_annotations(const mg_reply *r, int64_t choice, mg_buf *o) {
     if (n) mg_buf_str(o, MG_STR("]"));
 }
 
+static void write_sound(const mg_reply *r, const mg_block *b, mg_buf *o) {
+    mg_buf_printf(o, "\"audio\":{\"id\":\"audio_%s\",\"expires_at\":%lld,\"data\":", r->id, (long long)r->created_s);
+    mg_buf_json(o, mg_buf_view(&b->text));
+    mg_buf_str(o, MG_STR(",\"transcript\":"));
+    mg_buf_json(o, b->id);
+    mg_buf_str(o, MG_STR("}"));
+}
+
 static void write_audio(const mg_reply *r, int64_t choice, mg_buf *o) {
     for (const mg_block *b = r->blocks; b; b = b->next) {
         if (b->choice != choice || b->type != MG_EVENT_MEDIA || !mg_str_starts(b->name, MG_STR("audio/"))) continue;
-        mg_buf_printf(o, ",\"audio\":{\"id\":\"audio_%s\",\"expires_at\":%lld,\"data\":", r->id,
-                      (long long)r->created_s);
-        mg_buf_json(o, mg_buf_view(&b->text));
-        mg_buf_str(o, MG_STR(",\"transcript\":"));
-        mg_buf_json(o, b->id);
-        mg_buf_str(o, MG_STR("}"));
+        mg_buf_str(o, MG_STR(","));
+        write_sound(r, b, o);
         return;
     }
 }
@@ -154,10 +158,11 @@ static void write_usage(const mg_usage *u, mg_operation op, mg_buf *o) {
     if (op == MG_OP_CHAT)
         mg_buf_printf(o,
                       ",\"completion_tokens\":%lld,\"total_tokens\":%lld,\"prompt_tokens_details\":{\"cached_tokens\":%lld,"
-                      "\"audio_tokens\":%lld},\"completion_tokens_details\":{\"reasoning_tokens\":%lld,"
-                      "\"audio_tokens\":%lld,\"accepted_prediction_tokens\":0,\"rejected_prediction_tokens\":0}}",
+                      "\"cache_write_tokens\":%lld,\"audio_tokens\":%lld},\"completion_tokens_details\":"
+                      "{\"reasoning_tokens\":%lld,\"audio_tokens\":%lld,\"accepted_prediction_tokens\":0,\"rejected_prediction_tokens\":0}}",
                       (long long)u->output, (long long)(u->input + u->output), (long long)u->cached,
-                      (long long)u->audio_input, (long long)u->reasoning, (long long)u->audio_output);
+                      (long long)u->cache_write, (long long)u->audio_input, (long long)u->reasoning,
+                      (long long)u->audio_output);
     else
         mg_buf_printf(o, ",\"total_tokens\":%lld}", (long long)u->input);
 }
@@ -283,7 +288,16 @@ static void delta_block(mg_stream *s, int64_t choice, const mg_block *b, const c
 }
 
 static mg_block block_of(const mg_event *e) {
-    return (mg_block){.type = e->type, .name = e->name, .text = {.p = (char *)(uintptr_t)e->text.p, .n = e->text.n}};
+    return (mg_block){
+        .type = e->type, .name = e->name, .id = e->id, .text = {.p = (char *)(uintptr_t)e->text.p, .n = e->text.n}};
+}
+
+static void delta_media(mg_stream *s, int64_t choice, const mg_block *b) {
+    if (mg_str_starts(b->name, MG_STR("image/"))) delta_block(s, choice, b, "images", write_image);
+    if (!mg_str_starts(b->name, MG_STR("audio/"))) return;
+    delta_head(s, choice);
+    write_sound(s->reply, b, s->out);
+    delta_tail(s);
 }
 
 /* ---- what is signed ---- */
@@ -348,12 +362,20 @@ static void delta_signature(mg_stream *s, const mg_event *e) {
     delta_block(s, e->choice, &b, "thinking_blocks", write_thinking);
 }
 
+/* JSON as a vendor wrote it: a frame has one line, and outside of strings a blank does as well. */
+static void one_line(mg_buf *o, mg_str json) {
+    size_t from = o->n;
+    if (!mg_buf_str(o, json)) return;
+    for (; from < o->n; from++)
+        if (o->p[from] == '\n' || o->p[from] == '\r') o->p[from] = ' ';
+}
+
 static void delta_annotation(mg_stream *s, const mg_event *e) {
     const mg_note note = {NULL, e->text};
     if (!is_url_citation(&note)) return;
     delta_head(s, e->choice);
     mg_buf_str(s->out, MG_STR("\"annotations\":["));
-    mg_buf_str(s->out, e->text);
+    one_line(s->out, e->text);
     mg_buf_str(s->out, MG_STR("]"));
     delta_tail(s);
 }
@@ -361,7 +383,7 @@ static void delta_annotation(mg_stream *s, const mg_event *e) {
 static void delta_logprobs(mg_stream *s, const mg_event *e) {
     delta_head(s, e->choice);
     mg_buf_str(s->out, MG_STR("\"content\":\"\"},\"logprobs\":{\"content\":"));
-    mg_buf_str(s->out, e->text);
+    one_line(s->out, e->text);
     mg_buf_str(s->out, MG_STR(",\"refusal\":null},\"finish_reason\":null}"));
     chunk_tail(s);
 }
@@ -378,9 +400,7 @@ void mg_openai_event(mg_stream *s, const mg_event *e) {
     case MG_EVENT_TOOL: delta_tool(s, e); break;
     case MG_EVENT_SIGNATURE: delta_signature(s, e); break;
     case MG_EVENT_REDACTED: delta_block(s, e->choice, &whole, "thinking_blocks", write_thinking); break;
-    case MG_EVENT_MEDIA:
-        if (mg_str_starts(e->name, MG_STR("image/"))) delta_block(s, e->choice, &whole, "images", write_image);
-        break;
+    case MG_EVENT_MEDIA: delta_media(s, e->choice, &whole); break;
     case MG_EVENT_CITATION: delta_annotation(s, e); break;
     case MG_EVENT_LOGPROBS: delta_logprobs(s, e); break;
     default: break; /* FINISH is in the reply, and said by close */

@@ -109,10 +109,29 @@ static void a_thought_beyond_the_bound_is_not_handed_out(void **state) {
     mg_arena_destroy(arena);
 }
 
+/* A frame has one line, however the vendor has written its JSON. */
+static void json_of_vendors_comes_in_one_line(void **state) {
+    (void)state;
+    const mg_event events[] = {
+        {.type = MG_EVENT_TEXT, .text = S("Hi")},
+        {.type = MG_EVENT_CITATION, .text = S("{\n\"type\":\"url_citation\",\r\n\"url_citation\":{}}")}};
+    SAYS("annotations", events, "{\"annotations\":[{ \"type\":\"url_citation\",  \"url_citation\":{}}]}\n");
+}
+
+static void sound_comes_with_its_transcript(void **state) {
+    (void)state;
+    const mg_event events[] = {{.type = MG_EVENT_MEDIA, .name = S("audio/wav"), .text = S("QUJD"), .id = S("Hello")}};
+    SAYS("audio", events,
+         "{\"audio\":{\"id\":\"audio_1\",\"expires_at\":0,\"data\":\"QUJD\",\"transcript\":\"Hello\"}}\n");
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_thought_comes_whole_with_its_signature),
-        cmocka_unit_test(a_signature_after_nothing_is_an_empty_thought), cmocka_unit_test(a_call_keeps_its_signature),
-        cmocka_unit_test(choices_do_not_mix), cmocka_unit_test(a_thought_beyond_the_bound_is_not_handed_out)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_thought_comes_whole_with_its_signature),
+                                       cmocka_unit_test(a_signature_after_nothing_is_an_empty_thought),
+                                       cmocka_unit_test(a_call_keeps_its_signature),
+                                       cmocka_unit_test(json_of_vendors_comes_in_one_line),
+                                       cmocka_unit_test(sound_comes_with_its_transcript),
+                                       cmocka_unit_test(choices_do_not_mix),
+                                       cmocka_unit_test(a_thought_beyond_the_bound_is_not_handed_out)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
