@@ -36,8 +36,8 @@ function answer(answer) end
 function queue(options) end
 
 ---Says where the request goes, as in `targets{ "openai/gpt-4o", { "azure/gpt-4o", timeout = 30 }, max_retries = 1 }`,
----and how it is brought to an answer there. In `spend`: to something cheaper, once. What is not said stays as an
----earlier `targets` said it; the order does not.
+---and how it is brought to an answer there. In `spend`: to something cheaper, once. Options that are not said stay as
+---an earlier `targets` said them; without names the targets stay, too.
 ---@param targets moongate.targets_options
 ---@return moongate.verdict
 function targets(targets) end

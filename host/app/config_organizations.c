@@ -75,18 +75,22 @@ static const mg_json *read_tags(const mg_json *v, mg_str shown, reading *g) {
     return fine ? mg_config_copy(g->arena, tags) : NULL;
 }
 
-/* A table with elements and names has no form in JSON. */
+/* An object's elements come first. */
+static bool check_named(const mg_json *v, mg_str shown, mg_config_report *r) {
+    if (v->type != MG_JSON_OBJECT || !v->child || !mg_config_node_of(v->child)->positional) return true;
+    mg_config_fault_at(r, v, "'" MG_STR_FMT "' takes names only: an element has none", MG_STR_ARG(shown));
+    return false;
+}
+
+/* Policies and their settings have names. A setting itself may be a table with elements and names: it becomes an object
+ * with members "1", "2", … among others, and policies get it as what it was. */
 static void check_settings(const mg_json *v, mg_str shown, mg_config_report *r) {
-    for (const mg_json *e = v->child; e; e = e->next) {
-        mg_str inner =
-            mg_arena_printf(r->arena, MG_STR_FMT "." MG_STR_FMT, MG_STR_ARG(shown), MG_STR_ARG(mg_str_cut(e->key, 60)));
-        if (v->type == MG_JSON_OBJECT && mg_config_node_of(e)->positional) {
-            mg_config_fault_at(r, v, "'" MG_STR_FMT "' must be either a list or have names, not both",
-                               MG_STR_ARG(shown));
-            return;
-        }
-        check_settings(e, inner, r);
-    }
+    if (!check_named(v, shown, r)) return;
+    for (const mg_json *e = v->child; e; e = e->next)
+        check_named(
+            e,
+            mg_arena_printf(r->arena, MG_STR_FMT "." MG_STR_FMT, MG_STR_ARG(shown), MG_STR_ARG(mg_str_cut(e->key, 60))),
+            r);
 }
 
 static const mg_json *read_settings(const mg_json *v, mg_str shown, reading *g) {

@@ -50,7 +50,7 @@ static bool take_key(mg_request *r, const mg_target *t, uint64_t now, mg_choice 
 static bool admit(mg_request *r, const mg_target *t, uint64_t now, mg_choice *out) {
     mg_circuits *circuits = r->worker->gateway->circuits;
     *out = (mg_choice){.target = t};
-    if (t->provider->ops->answer || !circuits) {
+    if (!circuits) {
         if (take_key(r, t, now, out)) return true;
         *out = (mg_choice){0};
         return false;

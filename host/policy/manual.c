@@ -19,9 +19,11 @@ static const mg_lua_function constructors[] = {
      "@return moongate.verdict\n---\nLets the request wait; the phase is asked again afterwards."},
     {"targets", NULL, 1 << MG_PHASE_ROUTE | 1 << MG_PHASE_SPEND, false,
      "@param targets moongate.targets_options\n@return moongate.verdict\n---\n"
-     "Says where the request goes, as in `targets{ \"openai/gpt-4o\", { \"azure/gpt-4o\", timeout = 30 }, max_retries = "
-     "1 }`, and how it is brought to an answer there. In `spend`: to something cheaper, once. What is not said stays as "
-     "an earlier `targets` said it; the order does not."},
+     "Says where the request goes, as in `targets{ \"openai/gpt-4o\", { \"azure/gpt-4o\", timeout = 30 }, max_retries "
+     "= "
+     "1 }`, and how it is brought to an answer there. In `spend`: to something cheaper, once. Options that are not "
+     "said "
+     "stay as an earlier `targets` said them; without names the targets stay, too."},
     {NULL, NULL, 0, false, NULL},
 };
 

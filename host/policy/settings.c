@@ -1,6 +1,8 @@
 #include "policy/settings.h"
 #include "policy/binding.h"
 
+#include <stdio.h>
+
 enum { SETTINGS_MAX = 200, DEPTH_MAX = 8 };
 
 const char *mg_policy_setting_kind_name(mg_policy_setting_kind k) {
@@ -105,6 +107,65 @@ static void push_copy(lua_State *L, int index) {
     }
 }
 
+enum { ELEMENTS_MAX = 999 };
+
+/* The place that the name of a member stands for, "1" to "999", or 0. */
+static int place_of(mg_str key) {
+    int64_t n;
+    bool digits = key.n > 0 && key.n <= 3 && key.p[0] >= '1' && key.p[0] <= '9';
+    return digits && mg_str_int(key, &n) ? (int)n : 0;
+}
+
+/* JSON has no tables with both elements and names, as { "a", "b", strategy = "x" }: they come as objects with members
+ * "1", "2", … among others. How many elements; 0: none, or nothing else. */
+static uint32_t count_elements(const mg_json *object) {
+    uint32_t n = 0;
+    for (const mg_json *e = object->child; e; e = e->next) n += place_of(e->key) > 0;
+    return n < object->count ? n : 0;
+}
+
+static void push_value(lua_State *L, const mg_json *v);
+
+static void push_elements(lua_State *L, const mg_json *object, uint32_t n) {
+    int pushed = 0;
+    for (int place = 1; n && place <= ELEMENTS_MAX; place++) {
+        char name[8];
+        const mg_json *e = mg_json_get(object, mg_str_from(name, (size_t)snprintf(name, sizeof name, "%d", place)));
+        if (!e) continue;
+        push_value(L, e);
+        lua_rawseti(L, -2, ++pushed);
+        n--;
+    }
+}
+
+static void push_object(lua_State *L, const mg_json *object) {
+    uint32_t n = count_elements(object);
+    lua_createtable(L, (int)n, (int)(object->count - n));
+    push_elements(L, object, n);
+    for (const mg_json *e = object->child; e; e = e->next) {
+        if (n && place_of(e->key)) continue;
+        mg_lua_push_str(L, e->key);
+        push_value(L, e);
+        lua_rawset(L, -3);
+    }
+}
+
+static void push_value(lua_State *L, const mg_json *v) {
+    int i = 0;
+    luaL_checkstack(L, 4, "settings");
+    if (mg_json_kind(v) == MG_JSON_OBJECT) {
+        push_object(L, v);
+    } else if (mg_json_kind(v) == MG_JSON_ARRAY) {
+        lua_createtable(L, (int)v->count, 0);
+        for (const mg_json *e = v->child; e; e = e->next) {
+            push_value(L, e);
+            lua_rawseti(L, -2, ++i);
+        }
+    } else {
+        mg_lua_push_json(L, v);
+    }
+}
+
 /* A misspelled setting would otherwise read as nil, and a limit that is nil limits nothing. */
 static int refuse_unknown(lua_State *L) {
     const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : luaL_typename(L, 2);
@@ -131,7 +192,7 @@ void mg_policy_settings_push(lua_State *L, int defaults, const mg_json *override
         const mg_json *given = mg_json_get(overrides, s.key);
         lua_pushvalue(L, -2);
         if (given && mg_policy_setting_fits(&s, given))
-            mg_lua_push_json(L, given);
+            push_value(L, given);
         else
             push_copy(L, value);
         lua_rawset(L, merged);

@@ -22,7 +22,8 @@ enum {
     GIVEN_HOLD = 1 << 7,
     GIVEN_LEAST_RATE = 1 << 8,
     GIVEN_CONTINUES = 1 << 9,
-    GIVEN_DRAIN = 1 << 10
+    GIVEN_DRAIN = 1 << 10,
+    GIVEN_STRATEGY = 1 << 11
 };
 
 static const char seconds_expected[] = "a number of seconds, more than 0 and up to 3,600";
@@ -50,7 +51,11 @@ static void table_here(mg_fields *outer, const char *who, const mg_fields_option
 
 /* ---- options of the whole list ----------------------------------------------------------------------------------- */
 
-static void read_strategy(mg_fields *f, void *out) { ((mg_targets *)out)->routing.strategy = strategy_here(f); }
+static void read_strategy(mg_fields *f, void *out) {
+    mg_targets *t = out;
+    t->routing.strategy = strategy_here(f);
+    t->given |= GIVEN_STRATEGY;
+}
 
 static void read_retries(mg_fields *f, void *out) {
     static const char expected[] = "a whole number from 0 to 10";
@@ -295,7 +300,7 @@ void mg_targets_read(mg_fields *f, mg_targets *out) {
             mg_fields_fail(f, "targets", "names like \"openai/gpt-4o\", or tables of them");
         lua_pop(f->L, 1);
     }
-    if (out->n == 0) mg_fields_fail(f, "targets", "at least one name like \"openai/gpt-4o\"");
+    if (out->n == 0 && !out->given) mg_fields_fail(f, "targets", "at least one name like \"openai/gpt-4o\"");
 }
 
 /* ---- into the request -------------------------------------------------------------------------------------------- */
@@ -351,7 +356,7 @@ static void drop_single_groups(mg_request *r) {
 
 static void set_routing(const mg_targets *t, mg_routing *to) {
     const mg_routing *from = &t->routing;
-    to->strategy = from->strategy;
+    if (t->n || t->given & GIVEN_STRATEGY) to->strategy = from->strategy;
     if (!t->given) return;
     if (t->given & GIVEN_RETRIES) to->max_retries = from->max_retries;
     if (t->given & GIVEN_RETRY_ON) to->retry_on = from->retry_on;
@@ -373,7 +378,8 @@ static void set_routing(const mg_targets *t, mg_routing *to) {
 }
 
 mg_status mg_targets_apply(const mg_targets *t, mg_request *r, mg_error *error) {
-    mg_status status = t->detailed ? set_described(t, r, error) : set_names(t, r, error);
+    mg_status status = MG_OK; /* without names those that it has */
+    if (t->n) status = t->detailed ? set_described(t, r, error) : set_names(t, r, error);
     if (status != MG_OK) return status;
     if (t->groups) drop_single_groups(r);
     set_routing(t, &r->routing);

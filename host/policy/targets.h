@@ -20,13 +20,14 @@ typedef struct mg_targets {
     size_t n;
     uint16_t groups;
     bool detailed; /* a choice says more than its name */
-    mg_routing routing; /* what `given` names of it; the strategy always */
+    mg_routing routing; /* what `given` names of it */
     uint32_t given; /* bits of targets.c */
 } mg_targets;
 
-/* Reads the table of f. The struct is zeroed. */
+/* Reads the table of f: names, or options, or both. The struct is zeroed. */
 void mg_targets_read(mg_fields *f, mg_targets *out);
-/* Puts them into the request. What was not given stays as it was. MG_ERROR: they are unknown, or not allowed. */
+/* Puts them into the request. What was not given stays as it was; with names the strategy is `order` unless given. MG_ERROR:
+ * they are unknown, or not allowed. */
 mg_status mg_targets_apply(const mg_targets *t, mg_request *r, mg_error *error);
 
 #endif

@@ -411,8 +411,8 @@ static void test_wrong_organizations(void **state) {
         {"settings = { rate = 5 }",
          "'organizations.a.settings.rate' must be a table of that policy's settings, got a number"},
         {"settings = { rate = { f = env } }", "'organizations.a.settings.rate.f' must not be a function"},
-        {"settings = { rate = { l = { 1, x = 2 } } }",
-         "'organizations.a.settings.rate.l' must be either a list or have names, not both"},
+        {"settings = { rate = { 1, x = 2 } }",
+         "'organizations.a.settings.rate' takes names only: an element has none"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char expected[512], text[512];

@@ -272,6 +272,31 @@ static void test_settings_table(void **arg) {
     mg_state_destroy(s);
 }
 
+/* Tables with elements and names come from the configuration as objects with members "1", "2", …; objects that have
+ * nothing else stay what they are. */
+static void test_settings_with_elements(void **arg) {
+    (void)arg;
+    mg_state *s = state_with("local policy = { settings = { map = {} } }\n"
+                             "function policy.admit() local m = policy.settings.map local t = m.t\n"
+                             "  return #t, t[1], t[2][1], t[2].strategy, t[2]['1'] == nil, t[3], t.total,\n"
+                             "    m.ids['1'], #m.ids, m.odd['01'], #m.odd end return policy");
+    if (!s) fail_msg("%s", faults);
+    mg_arena *arena = mg_arena_create(1000);
+    mg_json_parser *parser = mg_json_parser_create();
+    const mg_json *json;
+    mg_json_parse_copy(parser, arena,
+                       MG_STR("{\"hostile\":{\"map\":{\"t\":{\"total\":5,\"12\":\"c\",\"1\":\"a\",\"2\":{\"1\":\"b\","
+                              "\"strategy\":\"cost\"}},\"ids\":{\"1\":\"ann\",\"2\":\"bob\"},"
+                              "\"odd\":{\"01\":\"x\",\"y\":1,\"1000\":2}}}}"),
+                       &json, NULL);
+    mg_state_select(s, 0, 77, json);
+    run_in(s);
+    if (strcmp(output, "3 a b cost true c 5 ann 0 x 0") != 0) fail_msg("%s", output);
+    mg_json_parser_destroy(parser);
+    mg_arena_destroy(arena);
+    mg_state_destroy(s);
+}
+
 static void test_files_are_apart(void **arg) {
     (void)arg;
     mg_source *sources[] = {
@@ -455,21 +480,14 @@ static void test_hostile_patterns(void **arg) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_loops),
-        cmocka_unit_test(test_loops_below_c),
-        cmocka_unit_test(test_pcall),
-        cmocka_unit_test(test_nothing_to_escape_with),
-        cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_costly_strings),
-        cmocka_unit_test(test_stack),
-        cmocka_unit_test(test_error_values),
-        cmocka_unit_test(test_settings_table),
-        cmocka_unit_test(test_files_are_apart),
-        cmocka_unit_test(test_loading),
-        cmocka_unit_test(test_helpers),
-        cmocka_unit_test(test_tables),
-        cmocka_unit_test(test_patterns),
-        cmocka_unit_test(test_hostile_patterns),
+        cmocka_unit_test(test_loops),           cmocka_unit_test(test_loops_below_c),
+        cmocka_unit_test(test_pcall),           cmocka_unit_test(test_nothing_to_escape_with),
+        cmocka_unit_test(test_memory),          cmocka_unit_test(test_costly_strings),
+        cmocka_unit_test(test_stack),           cmocka_unit_test(test_error_values),
+        cmocka_unit_test(test_settings_table),  cmocka_unit_test(test_settings_with_elements),
+        cmocka_unit_test(test_files_are_apart), cmocka_unit_test(test_loading),
+        cmocka_unit_test(test_helpers),         cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_patterns),        cmocka_unit_test(test_hostile_patterns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

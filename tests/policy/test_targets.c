@@ -96,6 +96,24 @@ static void test_targets_twice(void **arg) {
     assert_int_equal(f->r.routing.strategy, MG_STRATEGY_ORDER);
 }
 
+/* Options alone leave the targets and their order as they are. */
+static void test_options_alone(void **arg) {
+    fixture *f = *arg;
+    f->r.routing = MG_ROUTING_DEFAULTS;
+    file_put("a.lua", "return { route = function() return targets{ 'a/x', 'b/y', strategy = 'latency' } end,\n"
+                      "spend = function(req) if req.org == 'beta' then return targets{ strategy = 'cost' } end\n"
+                      "return targets{ total = 5 } end }");
+    done(f, MG_PHASE_ROUTE, MG_VERDICT_NONE);
+    done(f, MG_PHASE_SPEND, MG_VERDICT_NONE);
+    assert_int_equal(f->r.n_targets, 2);
+    assert_int_equal(f->r.routing.strategy, MG_STRATEGY_LATENCY);
+    assert_int_equal(f->r.routing.total_ms, 5000);
+    f->org.id = MG_STR("beta");
+    done(f, MG_PHASE_SPEND, MG_VERDICT_NONE);
+    assert_int_equal(f->r.n_targets, 2);
+    assert_int_equal(f->r.routing.strategy, MG_STRATEGY_COST);
+}
+
 static void expect_target(fixture *f, size_t at, const char *name, double weight, uint16_t group,
                           mg_strategy strategy) {
     const mg_target *t = &f->r.targets[at];
@@ -190,8 +208,13 @@ static void test_targets_sentences(void **arg) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_targets),           TEST(test_targets_options), TEST(test_targets_defaults),
-        TEST(test_targets_twice),     TEST(test_target_groups),   TEST(test_targets_not_allowed),
+        TEST(test_targets),
+        TEST(test_targets_options),
+        TEST(test_targets_defaults),
+        TEST(test_targets_twice),
+        TEST(test_options_alone),
+        TEST(test_target_groups),
+        TEST(test_targets_not_allowed),
         TEST(test_targets_sentences),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
