@@ -9,6 +9,7 @@
 #include "gateway/tokens.h"
 #include "gateway/usage.h"
 
+#include <stdio.h>
 #include <time.h>
 
 /* ---- writing anew ------------------------------------------------------------------------------------------------ */
@@ -160,6 +161,24 @@ static mg_status decode(mg_attempt *a, mg_str event, mg_str data, const mg_json 
 
 static void pass(mg_attempt *a, mg_str bytes);
 
+/* The vendor broke its own stream off: what kind of failure that is decides about another try. */
+static void classify_frame(mg_attempt *a, mg_str event, mg_str data, const mg_json *json) {
+    const mg_frame frame = {.size = sizeof frame,
+                            .operation = a->r->operation,
+                            .stream = true,
+                            .status = a->status,
+                            .event = event,
+                            .data = data,
+                            .json = json,
+                            .state = a->state};
+    mg_classification c = {.size = sizeof c, .retry_after_ms = -1};
+    a->ops->classify(a->self, &frame, NULL, 0, &c);
+    if (c.failure != MG_FAIL_RATE && c.failure != MG_FAIL_OVERLOADED && c.failure != MG_FAIL_QUOTA) return;
+    a->failure = c.failure;
+    a->retry_after_ms = c.retry_after_ms;
+    snprintf(a->kind, sizeof a->kind, "%s", mg_failure_name(c.failure));
+}
+
 static bool looks_like_json(mg_str data) { return data.n && (data.p[0] == '{' || data.p[0] == '['); }
 
 static void on_hold_over(void *arg) {
@@ -293,7 +312,10 @@ bool mg_answer_frame(mg_attempt *a, mg_str raw, mg_str event, mg_str data) {
             return true;
         }
     }
-    if (a->bad_frame) return false;
+    if (a->bad_frame) {
+        classify_frame(a, event, data, json);
+        return false;
+    }
     if (a->native) {
         if (!a->hide_frame) pass_native(a, raw, data);
     } else if (a->done_seen) {

@@ -160,11 +160,13 @@ static mg_status sign(mg_attempt *a, const mg_provider_out *out, mg_error *error
     if (!a->ops->sign || !p) return MG_OK;
     mg_str rest = mg_str_skip(url, (size_t)(p - url.p) + 3);
     size_t slash = mg_str_find(rest, '/');
-    mg_str path = mg_str_skip(rest, slash);
+    mg_str path = mg_str_skip(rest, slash), host = mg_str_from(rest.p, slash);
+    mg_str usual = mg_str_starts(url, MG_STR("https")) ? MG_STR(":443") : MG_STR(":80");
+    if (host.n > usual.n && mg_str_eq(mg_str_skip(host, host.n - usual.n), usual)) host.n -= usual.n; /* as it is sent */
     if (path.n && path.p[path.n - 1] == '/') path.n--;
     const mg_signing signing = {.size = sizeof signing,
                                 .method = a->method,
-                                .host = mg_str_from(rest.p, slash),
+                                .host = host,
                                 .path = mg_arena_join(a->r->arena, (const mg_str[]){path, a->path}, 2),
                                 .headers = a->headers,
                                 .n_headers = a->n_headers,

@@ -5,9 +5,28 @@
 /* A vendor's prices stand under the plugin's name; a compatible server (ollama, …) may use the vendor's model names. */
 static mg_str vendor_of(const mg_provider_use *p) { return mg_str_of(mg_use_plugin(p->use)->name); }
 
+/* Amazon's ids of models that others make too: "us.anthropic.claude-sonnet-4-20250514-v1:0", an ARN that ends in one. Without
+ * region, maker and version the name is the maker's own, and Amazon charges its list price. */
+static mg_str maker_model(mg_str id) {
+    const char *slash = id.n ? memrchr(id.p, '/', id.n) : NULL;
+    if (slash) id = mg_str_skip(id, (size_t)(slash - id.p) + 1);
+    for (int i = 0; i < 2; i++) { /* region, maker */
+        size_t dot = mg_str_find(id, '.');
+        if (dot < id.n && dot > 1 && !memchr(id.p, '-', dot)) id = mg_str_skip(id, dot + 1);
+    }
+    const char *colon = id.n ? memrchr(id.p, ':', id.n) : NULL;
+    if (!colon) return id;
+    size_t n = (size_t)(colon - id.p);
+    while (n && id.p[n - 1] >= '0' && id.p[n - 1] <= '9') n--;
+    return n > 2 && id.p[n - 1] == 'v' && id.p[n - 2] == '-' ? mg_str_from(id.p, n - 2) : id;
+}
+
 const mg_price *mg_target_price(const mg_snapshot *s, const mg_target *t) {
     const mg_price *price = mg_prices_find(s->prices, t->provider->name, t->model);
-    return price ? price : mg_prices_find(s->prices, vendor_of(t->provider), t->model);
+    if (!price) price = mg_prices_find(s->prices, vendor_of(t->provider), t->model);
+    if (!price && mg_str_is(vendor_of(t->provider), "bedrock"))
+        price = mg_prices_find(s->prices, MG_STR(""), maker_model(t->model));
+    return price;
 }
 
 static mg_target *one_target(mg_request *r, const mg_provider_use *p, mg_str model) {
