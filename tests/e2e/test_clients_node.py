@@ -13,7 +13,7 @@ from processes import HERE, KEY, ROOT, Gateway
 from vendors import Vendors, provider
 
 FOLDER = pathlib.Path(os.environ.get("MOONGATE_NODE", ROOT / "build" / "node"))  # where the clients are installed
-LEAST = 1500  # checks; fewer are a mistake of the table
+LEAST = 1600  # checks; fewer are a mistake of the table
 MODELS = """models = {
     ["gemini-2-openai"] = "openai/gpt-4o-mini", ["gemini-2-azure"] = "azure/gpt-4o-mini",
     ["gemini-2-anthropic"] = "anthropic/claude-haiku-4-5", ["gemini-2-google"] = "google/gemini-2.5-flash",

@@ -184,6 +184,16 @@ async function thinking(place, stream) {
     place.said(second, ["phase", "full"]);
 }
 
+// What one vendor thought, signed and called is taken up by each other one.
+async function switched(place, stream) {
+    const more = { stream, thinking: !place.kind.noThinking, tools: TOOLS, model: place.thinker };
+    const first = await place.ask("please call tide", more);
+    for (const [provider, model] of Object.entries(THINKING)) {
+        if (provider === place.provider || (provider === "google" && place.kind.signsForeign)) continue;
+        place.said(await first.back(["high"], { model: `${provider}/${model}` }), ["tide", "high"]);
+    }
+}
+
 async function embeddings(place) {
     const rows = await place.kind.embed(place.client, place.embedder, ["moon", "gate and tide"]);
     assert.deepEqual(
@@ -233,7 +243,18 @@ async function broken(place) {
     await refused(place, place.ask("break stream", { model: place.fresh() }), [500, 502, 503]);
 }
 
-const BOTH = { plain, system, tools, "several tools": severalTools, image, structured, length, refusal, thinking };
+const BOTH = {
+    plain,
+    system,
+    tools,
+    "several tools": severalTools,
+    image,
+    structured,
+    length,
+    refusal,
+    thinking,
+    switched,
+};
 const LACKS = { thinking: "noThinking", refusal: "hidesRefusals", malformed: "noMalformed" }; // flags of clients
 
 const ALONE = {

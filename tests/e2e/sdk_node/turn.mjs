@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 
 // An answer: its text, the pieces that it was streamed in, the calls of tools, why it ended ("stop", "length", "tools"
-// or "refusal"), what it cost, and `back(results)`, which hands the tools' results in and gives the next answer.
+// or "refusal"), what it cost, and `back(results)`, which hands the tools' results in and gives the next answer
+// (`back(results, { model })`: of another model).
 export function answerOf(ask, answer) {
     if (ask.stream) assert.equal(answer.pieces.join(""), answer.text, "the pieces are the text");
     return answer;

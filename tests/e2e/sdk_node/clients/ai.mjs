@@ -75,8 +75,8 @@ async function generate(client, ask, messages = start(ask)) {
         finish: FINISHES[made.finishReason] ?? made.finishReason,
         thought: made.reasoningText ?? "",
         usage: { input: made.usage.inputTokens, output: made.usage.outputTokens },
-        back: (results) =>
-            generate(client, ask, [
+        back: (results, more) =>
+            generate(client, { ...ask, ...more }, [
                 ...messages,
                 ...made.response.messages,
                 {

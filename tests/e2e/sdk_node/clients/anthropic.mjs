@@ -63,8 +63,8 @@ async function messages(client, ask, history = start(ask)) {
             input: usage.input_tokens + (usage.cache_read_input_tokens ?? 0) + (usage.cache_creation_input_tokens ?? 0),
             output: usage.output_tokens,
         },
-        back: (results) =>
-            messages(client, ask, [
+        back: (results, more) =>
+            messages(client, { ...ask, ...more }, [
                 ...history,
                 { role: "assistant", content: made.content },
                 {

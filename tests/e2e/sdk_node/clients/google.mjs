@@ -84,8 +84,8 @@ async function generate(client, ask, contents = start(ask)) {
             input: usage.promptTokenCount,
             output: (usage.candidatesTokenCount ?? 0) + (usage.thoughtsTokenCount ?? 0),
         },
-        back: (results) =>
-            generate(client, ask, [
+        back: (results, more) =>
+            generate(client, { ...ask, ...more }, [
                 ...contents,
                 { role: "model", parts },
                 {

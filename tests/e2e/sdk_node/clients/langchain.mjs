@@ -94,8 +94,8 @@ async function invoke(client, ask, messages = start(ask)) {
             finish: finishOf(message, calls),
             thought: thoughtOf(message),
             usage: { input: usage.input_tokens, output: usage.output_tokens },
-            back: (results) =>
-                invoke(client, ask, [
+            back: (results, more) =>
+                invoke(client, { ...ask, ...more }, [
                     ...messages,
                     message,
                     ...calls.map((c, i) => new ToolMessage({ tool_call_id: c.id, name: c.name, content: results[i] })),
@@ -186,6 +186,7 @@ export default [
         ...shared,
         name: "langchain google",
         refusalThrows: "Block reason",
+        signsForeign: true, // calls of other vendors, with a signature of Google's that no simulator knows
         splitsResults: true, // of parallel calls into several turns, which Gemini itself does not take
         open: (at) => ({
             at,

@@ -71,8 +71,8 @@ async function chat(client, ask, messages = chatStart(ask)) {
         calls,
         finish: FINISHES[finish],
         usage: { input: usage.prompt_tokens, output: usage.completion_tokens },
-        back: (results) =>
-            chat(client, ask, [
+        back: (results, more) =>
+            chat(client, { ...ask, ...more }, [
                 ...messages,
                 message,
                 ...calls.map((c, i) => ({ role: "tool", tool_call_id: c.id, content: results[i] })),
@@ -161,8 +161,8 @@ async function responses(client, ask, input = responsesStart(ask)) {
             .map((s) => s.text)
             .join(""),
         usage: { input: made.usage.input_tokens, output: made.usage.output_tokens },
-        back: (results) =>
-            responses(client, ask, [
+        back: (results, more) =>
+            responses(client, { ...ask, ...more }, [
                 ...history,
                 ...made.output,
                 ...calls.map((c, i) => ({ type: "function_call_output", call_id: c.id, output: results[i] })),
