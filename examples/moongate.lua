@@ -30,6 +30,7 @@ providers = {
     openai = {
         "openai",
         api_key = env "OPENAI_API_KEY", -- or file "/run/secrets/openai"
+        -- api_keys = { file "key-1", file "key-2" }: instead of api_key, used in turn
         timeouts = { connect = 5, first_byte = 60, idle = 30, total = 600 },
     },
     -- Any server that speaks OpenAI's format; what it does differently is declared.
@@ -40,6 +41,9 @@ providers = {
         rename = { max_completion_tokens = "max_tokens" },
     },
 }
+
+-- A target that fails too often gets no requests for a while (docs/failover.md).
+circuit = { window = 30, min_calls = 20, errors = 0.5, open = 30, probes = 3 }
 
 -- ---- models: public names and what stands behind them --------------------------------------------------------------
 -- "provider/model" works as a name, too, where an organization may use it.
@@ -72,6 +76,7 @@ organizations = {
             { scope = "user", requests = "10/minute" },
         },
         budget = { monthly_usd = 1000, hard = true, alert_at = { 0.5, 0.8, 1.0 } },
+        settings = { failover = { all_models = true, retries = 1, continue_stream = true } }, -- of policies, by their names
     },
 }
 
