@@ -126,7 +126,8 @@ static mg_status file_id_put(const google_encoder *e, mg_str id, mg_str type, co
 }
 
 static mg_status file_put(const google_encoder *e, const mg_json *file, const char *where) {
-    static const char *const known[] = {"filename", "file_data", "file_url", "file_id", "format", NULL};
+    /* A name tells the type of a file that says none; to the model Gemini shows no names. */
+    static const char *const known[] = {"file_data", "file_url", "file_id", "format", NULL};
     mg_str data = google_text(e->h, file, "file_data"), url = google_text(e->h, file, "file_url");
     mg_str id = google_text(e->h, file, "file_id"), type = google_text(e->h, file, "format");
     if (!type.n) type = type_by_extension(google_text(e->h, file, "filename"));

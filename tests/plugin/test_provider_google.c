@@ -119,7 +119,9 @@ static void sends_media(void **state) {
          USER_OUT("{\"fileData\":{\"fileUri\":\"https://generativelanguage.googleapis.com/v1beta/files/abc\"}}")},
         {A_FILE("\"file_id\":\"gs://b/c.mp4\""), FILE_DATA("video/mp4", "gs://b/c.mp4")},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) becomes(chat(NULL), cases[i][0], cases[i][1], "");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        becomes(chat(NULL), cases[i][0], cases[i][1],
+                strstr(cases[i][0], "filename") ? "messages[0].content[0].filename\n" : "");
     becomes(chat(NULL),
             USER("{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,A\",\"detail\":\"high\"},"
                  "\"cache_control\":{}}"),
