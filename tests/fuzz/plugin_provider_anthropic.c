@@ -13,6 +13,7 @@
 #include "../../plugins/provider_anthropic/messages.c"
 #include "../../plugins/provider_anthropic/model.c"
 #include "../../plugins/provider_anthropic/native.c"
+#include "../../plugins/provider_anthropic/schema.c"
 #include "../../plugins/provider_anthropic/text.c"
 #include "../../plugins/provider_anthropic/thinking.c"
 #include "../../plugins/provider_anthropic/tools.c"
