@@ -58,7 +58,11 @@ static bool admit(mg_request *r, const mg_target *t, uint64_t now, mg_choice *ou
     out->circuit = mg_circuits_find(circuits, t->provider->name, t->model);
     out->pass = mg_circuit_admit(out->circuit, &r->snapshot->circuit, now);
     if (out->pass.admission == MG_CIRCUIT_OPEN) {
-        skip(r, t, "circuit open", out->pass.wait_ms);
+        mg_circuit_stats stats;
+        mg_circuit_stats_get(out->circuit, now, &stats);
+        bool limited = stats.held && stats.state == MG_CIRCUIT_CLOSED;
+        if (!limited) r->limited = false;
+        skip(r, t, limited ? "the vendor limits our rate" : "circuit open", out->pass.wait_ms);
         *out = (mg_choice){0};
         return false;
     }
@@ -70,6 +74,7 @@ static bool admit(mg_request *r, const mg_target *t, uint64_t now, mg_choice *ou
 bool mg_dispatch_choose(mg_request *r, size_t from, uint32_t capabilities, mg_choice *out) {
     uint64_t now = mg_clock_mono_ms();
     r->open_wait_ms = UINT64_MAX;
+    r->limited = true;
     for (size_t i = from; i < r->n_targets; i++) {
         const mg_target *t = &r->targets[i];
         if ((t->provider->ops->capabilities & capabilities) != capabilities || !admit(r, t, now, out)) continue;

@@ -241,6 +241,13 @@ static void on_retry_timer(void *arg) {
 
 static next no_target(mg_request *r) {
     bool never = r->open_wait_ms == UINT64_MAX;
+    if (r->limited && !never) {
+        mg_refuse(r, 429, MG_STR("rate_limit_exceeded"),
+                  mg_arena_printf(r->arena, "The provider limits our rate. Try again in %.3f s.",
+                                  (double)r->open_wait_ms / 1000),
+                  (int64_t)r->open_wait_ms, MG_OUTCOME_ERROR);
+        return OVER;
+    }
     uint64_t wait_ms;
     if (mg_dispatch_patient(r, &wait_ms)) {
         r->timer = mg_evloop_timer(r->worker->loop, wait_ms, on_retry_timer, r);

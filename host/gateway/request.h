@@ -90,6 +90,7 @@ struct mg_request {
     mg_choice choice; /* of the next attempt; .target NULL: none made */
     void *credential; /* that it waits for (gateway/credential.c), or NULL */
     mg_request *next_waiting;
+    bool limited; /* … and that is only since vendors limit our rate */
     uint64_t open_wait_ms; /* no target lets a call through: until one may */
     uint64_t dispatched_us; /* the first attempt */
     mg_backoff backoff;
