@@ -16,7 +16,9 @@ class Reply:
     thinking: str = ""
     finish: str = ""  # stop, length, tools, or as the vendor's format says
     calls: list = dataclasses.field(default_factory=list)  # (id, name, arguments)
-    usage: dict = dataclasses.field(default_factory=dict)  # input, output, cached and, where the format has it, reasoning
+    usage: dict = dataclasses.field(
+        default_factory=dict
+    )  # input, output, cached and, where the format has it, reasoning
     turn: list = dataclasses.field(default_factory=list)  # what to hand back in the next request
 
 
@@ -332,6 +334,8 @@ class Gemini(Client):
             for candidate in chunk.candidates or []:
                 parts += (candidate.content and candidate.content.parts) or []
                 finish = candidate.finish_reason.value if candidate.finish_reason else finish
+            if chunk.prompt_feedback and chunk.prompt_feedback.block_reason:
+                finish = chunk.prompt_feedback.block_reason.value
         u = chunks[-1].usage_metadata
         assert finish, "no chunk says how the stream ended"
         thoughts = u.thoughts_token_count or 0

@@ -1,7 +1,8 @@
-"""The official clients for Python, each against each vendor: every client's format, every provider's protocol, both ways.
+"""The official clients for Python, each against each vendor: every client's format, every provider's protocol.
 
-The vendors are simulated (vendors.py) and as strict as the real ones, so that a request that a vendor would refuse fails
-here. At the end a table says what worked: a line for each client and vendor, a column for each case."""
+The vendors are simulated (vendors.py) and as strict as the real ones, so that a request that a vendor would refuse
+fails here. At the end a table says what worked: a line for each case, a column for each client and vendor ("no":
+refused as it should be; "est": counted by the gateway; "-": the client has no such thing)."""
 
 import itertools
 import json
@@ -37,8 +38,12 @@ SCHEMA = {
         "visited": {"type": "boolean"},
         "craters": {
             "type": "array",
-            "items": {"type": "object", "properties": {"km": {"type": "number"}}, "required": ["km"],
-                      "additionalProperties": False},  # fmt: skip
+            "items": {
+                "type": "object",
+                "properties": {"km": {"type": "number"}},
+                "required": ["km"],
+                "additionalProperties": False,
+            },  # fmt: skip
         },
     },
     "required": ["body", "visited", "craters"],
@@ -58,7 +63,7 @@ def png():
 
 
 # Calls that fail stop the target or the key for a while: each gets a provider of its own.
-TROUBLES = ("rate", "server", "overloaded", "long", "quota", "break", "error", "unknown")
+TROUBLES = ("rate", "rate_stream", "server", "overloaded", "long", "quota", "break", "error", "unknown")
 
 
 def spare(trouble, client, vendor):
@@ -338,13 +343,25 @@ def in_trouble(c, trouble):
 
 def rate_limit(c):
     for stream in (False, True):
-        error = c.fails("RateLimitError", (429,), lambda: c.say("fail 429", model=in_trouble(c, "rate"), stream=stream))
-        c.t.assertIn(c.client.retry_after(error), ("7", "6"))
+        model = in_trouble(c, "rate_stream" if stream else "rate")
+        error = c.fails("RateLimitError", (429,), lambda: c.say("fail 429", model=model, stream=stream))
+        c.t.assertEqual(c.client.retry_after(error), "7")
+        c.t.assertEqual(len(c.t.vendors.log()), 1, "a wait of 7 s is the client's")
+        c.t.vendors.clear()
 
 
 def quota(c):
     """Nobody's fault but the operator's: the client's own money is not spent."""
     c.fails("InternalServerError", (502,), lambda: c.say("fail quota", model=in_trouble(c, "quota")))
+
+
+REFUSALS = {clients.Messages: "refusal", clients.Gemini: "SAFETY"}
+
+
+def refusal(c):
+    for stream in (False, True):
+        reply = c.say("refuse", stream=stream)
+        c.t.assertEqual((reply.text, reply.finish), ("", REFUSALS.get(c.maker, "content_filter")))
 
 
 def server_error(c):
@@ -377,8 +394,8 @@ def broken(c):
 
 CASES = (
     plain, stream, system, history, length, stop, image, structured, tools, tools_stream, thinking, thinking_stream,
-    handover, embeddings, count, moderations, models, wrong_key, unknown_model, malformed, stray_result, rate_limit, quota, server_error,
-    overloaded, too_long, broken,
+    handover, embeddings, count, moderations, models, wrong_key, unknown_model, malformed, stray_result, refusal,
+    rate_limit, quota, server_error, overloaded, too_long, broken,
 )  # fmt: skip
 
 
@@ -418,11 +435,12 @@ class Clients(unittest.TestCase):
 
     @classmethod
     def show(cls):
-        names = [case.__name__ for case in CASES]
-        print("\n%-22s %s" % ("client > vendor", " ".join(names)), file=sys.stderr)
-        for (client, vendor), row in cls.table.items():
-            cells = [row.get(name, "").center(len(name)) for name in names]
-            print("%-22s %s" % (client + " > " + vendor, " ".join(cells)), file=sys.stderr)
+        ways = sorted(cls.table)
+        head = "%-16s" % "" + "".join("%-11s" % client for client, _ in ways)
+        lines = ["", head, "%-16s" % "case" + "".join("> %-9s" % vendor for _, vendor in ways)]
+        for case in (case.__name__ for case in CASES):
+            lines.append("%-16s" % case + "".join("  %-9s" % cls.table[way].get(case, "") for way in ways))
+        print("\n".join(lines), file=sys.stderr)
 
 
 def add(maker, vendor, case):

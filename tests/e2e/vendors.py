@@ -3,20 +3,21 @@
     python vendors.py            prints its port as the first line; serves until SIGTERM, or until its parent ends
     python vendors.py --lua      prints the port, then one line: the value of `providers` in moongate.lua for it
 
-Providers (keys in vendors_ask.KEYS):
-    openai     base_url http://127.0.0.1:PORT/v1        key sk-openai-e2e   models gpt-*, o*, text-embedding-*, omni-moderation-*
-    azure      endpoint http://127.0.0.1:PORT           key azure-e2e       deployments of the same names
-    anthropic  base_url http://127.0.0.1:PORT           key sk-ant-e2e      models claude-*
-    google     base_url http://127.0.0.1:PORT/v1beta    key AIza-e2e        models gemini-*, text-embedding-*
-Other models are unknown (404). What the real vendor refuses is refused with its error: unknown members, wrong keys and
-versions, histories of tools and thoughts that do not fit together, schemas that it does not take, ….
+Providers (keys in vendors_ask.KEYS), and the models or deployments that they have; others are unknown (404):
+    openai     base_url http://127.0.0.1:PORT/v1      key sk-openai-e2e  gpt-*, o*, text-embedding-*, omni-moderation-*
+    azure      endpoint http://127.0.0.1:PORT         key azure-e2e      the same
+    anthropic  base_url http://127.0.0.1:PORT         key sk-ant-e2e     claude-*
+    google     base_url http://127.0.0.1:PORT/v1beta  key AIza-e2e       gemini-*, text-embedding-*
+What the real vendor refuses is refused with its error: unknown members, wrong keys and versions, histories of tools and
+thoughts that do not fit together, schemas that it does not take, ….
 
 Answers depend on the request alone, in this order:
-    the user's last text is "fail 429" (with a wait of 7 s), "fail 500", "fail overloaded", "fail quota", "too long": an error
+    the user's last text is "fail 429" (with a wait of 7 s), "fail 500", "fail overloaded", "fail quota", "too long":
+    an error
     "break stream": the connection ends half way; "error in stream": an error event half way (plain: status 500 or so)
     "refuse": no text, and the vendor's finish reason for refusals
     tools are offered and the text holds "call A" or "call A and B": calls of them, with values that fit their schemas
-    (a string is 'moon “ü”', an integer 7, a number 1.5, a boolean true, an enumeration's first); so with a forced choice
+    (a string is 'moon “ü”', an integer 7, a number 1.5, a boolean true, an enumeration the first); so if forced to
     where tool results stand last: "The tool said: RESULT; RESULT"
     where images stand in the last message: "I see image/png of 70 bytes."
     where a JSON schema is asked for: an object that fits
@@ -26,8 +27,9 @@ signed; signatures that come back are checked. A token is 4 characters; usage ha
 
 A Python test starts one with Vendors().
 
-Control: GET /control/log lists requests {vendor, method, path, headers, body (parsed), status, usage}, where usage is what
-the answer was said to cost {input, output, cached, cache_write, reasoning}, and `counted` what a count of tokens said; POST /control/clear empties the list.
+Control: GET /control/log lists {vendor, method, path, headers, body (parsed), status, usage, counted}: usage is
+what the answer was said to cost {input, output, cached, cache_write, reasoning}, counted what a count of tokens said.
+POST /control/clear empties the list.
 """
 
 import http.server

@@ -21,7 +21,9 @@ BLOCKS = {
     "tool_use": "id name input caller",
     "tool_result": "tool_use_id content is_error",
 }
-TOOL = set("name description input_schema strict cache_control type defer_loading input_examples eager_input_streaming".split())
+TOOL = set(
+    "name description input_schema strict cache_control type defer_loading input_examples eager_input_streaming".split()
+)
 IMAGES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 
 
@@ -183,7 +185,7 @@ def check_thinking(body, messages):
     turn = open_turn(messages)
     if turn and "thinking" not in messages[turn][1][0]["type"]:
         raise bad(
-            "messages.%d.content.0.type: Expected `thinking` or `redacted_thinking`, but found `%s`. When `thinking` is "
+            "messages.%d.content.0.type: Expected `thinking` or `redacted_thinking`, but found `%s`. If `thinking` is "
             "enabled, a final `assistant` message must start with a thinking block (preceeding the lastmost set of "
             "`tool_use` and `tool_result` blocks)." % (turn, messages[turn][1][0]["type"])
         )

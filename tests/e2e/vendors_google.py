@@ -107,7 +107,7 @@ def check_caller(call):
     key = call.headers.get("x-goog-api-key") or call.query.get("key")
     if not key:
         raise error(403, "PERMISSION_DENIED", "Method doesn't allow unregistered callers (callers without established "
-                    "identity). Please use API Key or other form of API consumer identity to call this API.")  # fmt: skip
+                    "identity). Please use API Key or other form of API consumer identity to call it.")  # fmt: skip
     if key != KEYS["google"]:
         info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
         raise bad("API key not valid. Please pass a valid API key.", [dict(info, domain="googleapis.com")])
@@ -134,13 +134,17 @@ def check_signature(part, place):
 def check_part(part, place, model):
     data = [k for k in ("text", "inlineData", "functionCall", "functionResponse", "fileData") if k in part]
     if len(data) != 1:
-        raise bad("Invalid value at '%s' (oneof), oneof field 'data' is %s." % (place, "already set" if data else "not set"))
+        raise bad(
+            "Invalid value at '%s' (oneof), oneof field 'data' is %s." % (place, "already set" if data else "not set")
+        )
     check_signature(part, place)
     if "inlineData" in part and not re.fullmatch(r"\w+/[\w.+-]+", part["inlineData"].get("mimeType", "")):
         raise bad("Unable to process input image: unsupported MIME type.")
     response = part.get("functionResponse")
     if response is not None and not (response.get("name") and isinstance(response.get("response"), dict)):
-        raise bad("Invalid value at '%s.function_response.response' (type.googleapis.com/google.protobuf.Struct)" % place)
+        raise bad(
+            "Invalid value at '%s.function_response.response' (type.googleapis.com/google.protobuf.Struct)" % place
+        )
 
 
 def check_turns(contents, model):
@@ -153,7 +157,7 @@ def check_turns(contents, model):
         if given and not calls:
             raise bad("Please ensure that function response turn comes immediately after a function call turn.")
         if len(given) != calls:
-            raise bad("Please ensure that the number of function response parts is equal to the number of function call "
+            raise bad("Please ensure that the number of function response parts equals the number of function call "
                       "parts of the function call turn.")  # fmt: skip
         if made and number > current and model.startswith("gemini-3") and not made[0].get("thoughtSignature"):
             raise bad("Function call is missing a thought_signature in functionCall parts. This is required for tools "
@@ -219,12 +223,15 @@ def ask_of(call, body):
         system="".join(p.get("text", "") for p in (body.get("systemInstruction") or {}).get("parts", [])),
         text="".join(p["text"] for p in parts if "text" in p),
         results=[response_text(p["functionResponse"]) for p in parts if "functionResponse" in p],
-        images=[(p["inlineData"]["mimeType"], unbase64(p["inlineData"]["data"])) for p in parts
-                if "inlineData" in p],  # fmt: skip
+        images=[
+            (p["inlineData"]["mimeType"], unbase64(p["inlineData"]["data"])) for p in parts if "inlineData" in p
+        ],  # fmt: skip
         tools={} if calling.get("mode") == "NONE" else tools_of(body),
         forced=(names[0] if names else "any") if forced else "",
         schema=schema,
-        thinking=bool(thinking.get("includeThoughts") or thinking.get("thinkingBudget") or model.startswith("gemini-3")),
+        thinking=bool(
+            thinking.get("includeThoughts") or thinking.get("thinkingBudget") or model.startswith("gemini-3")
+        ),
         max_tokens=config.get("maxOutputTokens"),
         stop=config.get("stopSequences") or [],
         size=len(call.body),
@@ -239,7 +246,12 @@ def usage_of(u):
     out = {"promptTokenCount": u["input"], "candidatesTokenCount": u["output"] - u["reasoning"]}
     out.update({"totalTokenCount": u["input"] + u["output"], "promptTokensDetails": text})
     if u["cached"]:
-        out.update({"cachedContentTokenCount": u["cached"], "cacheTokensDetails": [{"modality": "TEXT", "tokenCount": u["cached"]}]})
+        out.update(
+            {
+                "cachedContentTokenCount": u["cached"],
+                "cacheTokensDetails": [{"modality": "TEXT", "tokenCount": u["cached"]}],
+            }
+        )
     if u["reasoning"]:
         out["thoughtsTokenCount"] = u["reasoning"]
     return out
@@ -272,7 +284,9 @@ def chunks_of(base, parts, ended, usage):
     started = {name: n for name, n in usage.items() if name.startswith("prompt")}
     started["totalTokenCount"] = usage["promptTokenCount"]
     for part in parts[:-1]:
-        yield dict(base, candidates=[{"content": {"parts": [part], "role": "model"}, "index": 0}], usageMetadata=started)
+        yield dict(
+            base, candidates=[{"content": {"parts": [part], "role": "model"}, "index": 0}], usageMetadata=started
+        )
     last = {"content": {"parts": parts[-1:], "role": "model"}, **ended}
     yield dict(base, candidates=[last], usageMetadata=usage)
 

@@ -1,4 +1,4 @@
-"""OpenAI's chat completions, embeddings, moderations and models, and Azure's routes to them, after the published API."""
+"""OpenAI's chat completions, embeddings, moderations and models, and Azure's routes to them, as published."""
 
 import base64
 import json
@@ -49,7 +49,9 @@ def bad(message, param=None, code=None):
 
 
 def rate(ask):
-    message = "Rate limit reached for %s in organization org-sim on requests per min (RPM): Limit 3, Used 3, Requested 1. "
+    message = (
+        "Rate limit reached for %s in organization org-sim on requests per min (RPM): Limit 3, Used 3, Requested 1. "
+    )
     message = message % ask.model + "Please try again in %ds." % RETRY_AFTER
     return error(429, message, "requests", "rate_limit_exceeded", headers={"retry-after": str(RETRY_AFTER)})
 
@@ -69,7 +71,7 @@ def quota(_):
 
 def length(_):
     return bad(
-        "This model's maximum context length is 128000 tokens. However, your messages resulted in 210020 tokens. Please "
+        "This model's maximum context length is 128000 tokens. However, messages resulted in 210020 tokens. Please "
         "reduce the length of the messages.",
         "messages",
         "context_length_exceeded",
@@ -123,8 +125,8 @@ def check_options(body, model):
             raise bad("Unsupported parameter: 'max_tokens' is not supported with this model. Use "
                       "'max_completion_tokens' instead.", "max_tokens", "unsupported_parameter")  # fmt: skip
         if body.get("temperature", 1) not in (1, None):
-            raise bad("Unsupported value: 'temperature' does not support %s with this model. Only the default (1) value "
-                      "is supported." % body["temperature"], "temperature", "unsupported_value")  # fmt: skip
+            raise bad("Unsupported value: 'temperature' does not support %s with this model. Only the default (1) "
+                      "value is supported." % body["temperature"], "temperature", "unsupported_value")  # fmt: skip
     elif body.get("reasoning_effort"):
         raise bad("Unrecognized request argument supplied: reasoning_effort")
     if body.get("stream_options") and not body.get("stream"):

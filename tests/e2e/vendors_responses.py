@@ -19,9 +19,9 @@ from vendors_openai import (  # noqa: F401 (decide asks this module for the erro
 
 KNOWN = set(
     "background context_management conversation include input instructions max_output_tokens max_tool_calls metadata "
-    "model moderation parallel_tool_calls previous_response_id prompt prompt_cache_key prompt_cache_retention reasoning "
-    "safety_identifier service_tier store stream stream_options temperature text tool_choice tools top_logprobs top_p "
-    "truncation user".split()
+    "model moderation parallel_tool_calls previous_response_id prompt prompt_cache_key prompt_cache_retention "
+    "reasoning safety_identifier service_tier store stream stream_options temperature text tool_choice tools "
+    "top_logprobs top_p truncation user".split()
 )
 COUNTED = set("conversation input instructions model parallel_tool_calls previous_response_id reasoning text "
               "tool_choice tools truncation".split())  # fmt: skip
@@ -84,7 +84,7 @@ def ask_of(call, known=KNOWN):
     items = body.get("input", [])
     items = [{"role": "user", "content": items}] if isinstance(items, str) else items
     if not items:
-        raise bad("One of \"input\" or \"previous_response_id\" or 'prompt' must be provided.", "input")
+        raise bad('One of "input" or "previous_response_id" or \'prompt\' must be provided.', "input")
     check_items(items)
     last, choice = items[-1], body.get("tool_choice")
     parts = last.get("content") if isinstance(last.get("content"), list) else []
@@ -114,7 +114,7 @@ def items_of(call, answer):
             items[0]["encrypted_content"] = THOUGHT + "%d" % number
     if answer.text or not answer.calls:
         text = {"type": "output_text", "annotations": [], "logprobs": [], "text": answer.text}
-        status = "incomplete" if answer.finish == "length" else "completed"
+        status = "incomplete" if answer.finish in ("length", "refusal") else "completed"
         items.append({"id": "msg_sim%d" % number, "type": "message", "status": status, "role": "assistant",
                       "content": [text]})  # fmt: skip
     for id, name, given in answer.calls:
@@ -181,14 +181,14 @@ def events_of(whole, answer, json_pieces):
 def responses(call):
     ask = ask_of(call)
     answer = decide(ask, sys.modules[__name__])
-    body, short = call.json, answer.finish == "length"
+    body, short = call.json, {"length": "max_output_tokens", "refusal": "content_filter"}.get(answer.finish)
     whole = {
         "id": "resp_sim%d" % call.number,
         "object": "response",
         "created_at": 1750000000,
         "status": "incomplete" if short else "completed",
         "error": None,
-        "incomplete_details": {"reason": "max_output_tokens"} if short else None,
+        "incomplete_details": {"reason": short} if short else None,
         "instructions": body.get("instructions"),
         "max_output_tokens": body.get("max_output_tokens"),
         "model": ask.model,
