@@ -1,6 +1,8 @@
 """Providers of a running gateway: what the admin plane and the command line say of them, and the kill switches."""
 
 import json
+import subprocess
+import tempfile
 import unittest
 
 from processes import GatewayTest, fetch
@@ -111,6 +113,50 @@ class Providers(GatewayTest):
         self.gateway.run("provider", "disable", status=2)
         self.gateway.run("provider", "disable", "../keys", status=2)
         self.assertIn("did you mean 'openai'", self.gateway.run("provider", "disable", "openal", status=1, errors=True))
+
+
+class UnixSocket(GatewayTest):
+    config = """admin = { listen = "unix:@/admin.sock", token = "a-token-of-its-own" }"""
+
+    def test_list(self):
+        self.assertIn("enabled", self.gateway.run("provider", "list"))
+        self.gateway.run("provider", "disable", "openai", "--for", "1h")
+        self.assertIn("openai is disabled until", self.gateway.run("provider", "status"))
+
+
+class Tls(GatewayTest):
+    """The certificate is compared with the configured one, since nobody vouches for it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="moongate-e2e-")
+        cls.addClassCleanup(cls.folder.cleanup)
+        for name in ("own", "other"):
+            subprocess.run(
+                ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+                + ["-subj", "/CN=gate", "-keyout", cls.file(name + ".key"), "-out", cls.file(name + ".pem")],
+                check=True,
+                capture_output=True,
+            )
+        cls.config = 'admin = { listen = { address = "127.0.0.1:0", tls = { { cert = "%s", key = "%s" } } } }' % (
+            cls.file("own.pem"),
+            cls.file("own.key"),
+        )
+        super().setUpClass()
+
+    @classmethod
+    def file(cls, name):
+        return "%s/%s" % (cls.folder.name, name)
+
+    def test_list(self):
+        self.assertIn("enabled", self.gateway.run("provider", "list"))
+
+    def test_another_certificate(self):
+        text = self.gateway.config
+        self.addCleanup(self.gateway.configure, text)
+        self.gateway.configure(text.replace("own.", "other."))
+        said = self.gateway.run("provider", "list", status=1, errors=True)
+        self.assertIn("another certificate", said)
 
 
 class Stopped(GatewayTest):
