@@ -34,11 +34,20 @@ static const mg_option enable_options[] = {
     {"--model", "MODEL", "only this model; default: the provider and all its models"}, {NULL, NULL, NULL}};
 static const mg_option manual_options[] = {{"--stubs", NULL, "editor stubs (LuaLS annotations) instead of the manual"},
                                            {NULL, NULL, NULL}};
-static const mg_option tokens_options[] = {{"--model", "MODEL", "whose tokens"}, {NULL, NULL, NULL}};
-static const mg_option price_options[] = {{"--input", "N", "input tokens, cached ones included"},
-                                          {"--cached", "N", "of them read from the vendor's cache"},
-                                          {"--output", "N", "output tokens"},
-                                          {NULL, NULL, NULL}};
+static const mg_option tokens_options[] = {
+    {"--model", "MODEL", "whose tokens; exact for OpenAI's models, else an estimate"},
+    {"--encoding", "NAME", "o200k_base or cl100k_base; goes before the model"},
+    {"--ids", NULL, "also the tokens themselves"},
+    {NULL, NULL, NULL}};
+static const mg_option price_options[] = {
+    {"--input", "N", "input tokens, all of them"},
+    {"--cached", "N", "of these read from the vendor's cache"},
+    {"--cache-write", "N", "of these written to the vendor's cache"},
+    {"--audio-input", "N", "of these audio"},
+    {"--output", "N", "output tokens, all of them"},
+    {"--reasoning", "N", "of these reasoning: charged as output"},
+    {"--audio-output", "N", "of these audio"},
+    {NULL, NULL, NULL}};
 
 static const mg_verb verbs[] = {
     {"serve", "[-c FILE]", "runs the gateway", true, mg_verb_serve, NULL},
@@ -64,7 +73,8 @@ static const mg_verb verbs[] = {
     {"policy manual", "[--stubs]", "prints the policy manual's reference part", false, mg_verb_policy_manual,
      manual_options},
     {"scan", "", "JSON lines {\"text\"} in, detected spans out", true, mg_verb_scan, NULL},
-    {"tokens", "--model M", "JSON lines {\"text\"} in, token counts out", false, mg_verb_tokens, tokens_options},
+    {"tokens", "--model M | --encoding E", "JSON lines {\"text\"} in, token counts out", false, mg_verb_tokens,
+     tokens_options},
     {"price", "MODEL [--input N --cached N --output N]", "what the price table says, and what a call would cost", true,
      mg_verb_price, price_options},
 };

@@ -269,22 +269,13 @@ static const float CL100K[N_FEATURES] = {
     [CONTROL] = 1.000f,
 };
 
-/* Models of the vocabulary before o200k_base. */
-static bool is_cl100k(mg_str model) {
-    static const char *const NEWER[] = {"gpt-4o", "gpt-4.1", "gpt-4.5"}, *const OLDER[] = {"gpt-4", "gpt-3.5", "gpt-35",
-                                                                                           "text-embedding-"};
-    for (size_t i = 0; i < sizeof NEWER / sizeof *NEWER; i++)
-        if (mg_str_starts(model, mg_str_of(NEWER[i]))) return false;
-    for (size_t i = 0; i < sizeof OLDER / sizeof *OLDER; i++)
-        if (mg_str_starts(model, mg_str_of(OLDER[i]))) return true;
-    return false;
-}
-
 int64_t mg_tokens_estimate(mg_str text, mg_str model) {
     if (text.n == 0) return 0;
     scan s = {.start = (const uint8_t *)text.p, .end = (const uint8_t *)text.p + text.n};
     scan_text(&s);
-    const float *weights = is_cl100k(model) ? CL100K : O200K;
+    mg_bpe_encoding e = MG_BPE_O200K;
+    mg_tokens_encoding(model, &e);
+    const float *weights = e == MG_BPE_CL100K ? CL100K : O200K;
     double sum = 0;
     for (size_t i = 0; i < N_FEATURES; i++) sum += (double)weights[i] * (double)s.n[i];
     int64_t tokens = llround(sum);
