@@ -159,7 +159,8 @@ static void write_usage(const mg_usage *u, mg_operation op, mg_buf *o) {
         mg_buf_printf(o,
                       ",\"completion_tokens\":%lld,\"total_tokens\":%lld,\"prompt_tokens_details\":{\"cached_tokens\":%lld,"
                       "\"cache_write_tokens\":%lld,\"audio_tokens\":%lld},\"completion_tokens_details\":"
-                      "{\"reasoning_tokens\":%lld,\"audio_tokens\":%lld,\"accepted_prediction_tokens\":0,\"rejected_prediction_tokens\":0}}",
+                      "{\"reasoning_tokens\":%lld,\"audio_tokens\":%lld,\"accepted_prediction_tokens\":0,"
+                      "\"rejected_prediction_tokens\":0}}",
                       (long long)u->output, (long long)(u->input + u->output), (long long)u->cached,
                       (long long)u->cache_write, (long long)u->audio_input, (long long)u->reasoning,
                       (long long)u->audio_output);
