@@ -1,5 +1,6 @@
 #include "gateway/route.h"
 
+#include "base/clock.h"
 #include "base/hash.h"
 
 /* A vendor's prices stand under the plugin's name; a compatible server (ollama, …) may use the vendor's model names. */
@@ -157,16 +158,84 @@ bool mg_request_targets_match(const mg_request *r, mg_str glob) {
     return false;
 }
 
+/* ---- order ------------------------------------------------------------------------------------------------------- */
+
+enum { EXPLORE = 50 }; /* one request in so many goes to another than the fastest first, whose figures would grow old otherwise */
+
+static double draw(double below) {
+    uint32_t bits;
+    mg_random(&bits, sizeof bits);
+    return below * (bits / 4294967296.0);
+}
+
+static void put_first(mg_target *t, size_t at) {
+    mg_target first = t[at];
+    memmove(t + 1, t, at * sizeof *t);
+    t[0] = first;
+}
+
+/* Each place is drawn from what is left, by weight. */
+static void by_weight(mg_target *t, size_t n) {
+    for (; n > 1; t++, n--) {
+        double sum = 0;
+        size_t pick = 0;
+        for (size_t i = 0; i < n; i++) sum += t[i].weight;
+        for (double at = draw(sum); pick + 1 < n && (at -= t[pick].weight) >= 0;) pick++;
+        put_first(t, pick);
+    }
+}
+
+/* By the time to the first token that half of the calls take. A target that nobody has called yet comes first. */
+static double latency_of(mg_request *r, const mg_target *t) {
+    mg_circuits *circuits = r->worker->gateway->circuits;
+    mg_circuit *c = circuits ? mg_circuits_peek(circuits, t->provider->name, t->model) : NULL;
+    mg_circuit_stats stats;
+    if (!c) return 0;
+    mg_circuit_stats_get(c, mg_clock_mono_ms(), &stats);
+    return stats.ttft_p50_us > 0 ? (double)stats.ttft_p50_us : 0;
+}
+
+/* What the request would cost there, with an answer as long as it may be, or 512 tokens. */
+static double cost_of(mg_request *r, const mg_target *t) {
+    const mg_price *price = mg_target_price(r->snapshot, t);
+    const mg_usage usage = {.size = sizeof usage,
+                            .input = (int64_t)(mg_request_bytes(r) / 4 + 1),
+                            .output = r->facts.max_output > 0 ? r->facts.max_output : 512};
+    return price ? (double)mg_price_cost(price, &usage) : 1e18;
+}
+
+/* Least first; equal ones stay as they are. */
+static void by_figure(mg_request *r, mg_target *t, size_t n, double (*figure)(mg_request *r, const mg_target *t)) {
+    double *v = mg_arena_alloc(r->arena, n * sizeof *v);
+    for (size_t i = 0; i < n; i++) v[i] = figure(r, &t[i]);
+    for (size_t i = 1; i < n; i++)
+        for (size_t j = i; j > 0 && v[j] < v[j - 1]; j--) {
+            double d = v[j];
+            mg_target x = t[j];
+            v[j] = v[j - 1];
+            t[j] = t[j - 1];
+            v[j - 1] = d;
+            t[j - 1] = x;
+        }
+}
+
+static void order_run(mg_request *r, mg_target *t, size_t n, mg_strategy strategy) {
+    if (n < 2) return;
+    switch (strategy) {
+    case MG_STRATEGY_ORDER: break;
+    case MG_STRATEGY_WEIGHTED: by_weight(t, n); break;
+    case MG_STRATEGY_COST: by_figure(r, t, n, cost_of); break;
+    case MG_STRATEGY_LATENCY:
+        by_figure(r, t, n, latency_of);
+        if (draw(EXPLORE) < 1) put_first(t, 1 + (size_t)draw((double)(n - 1)));
+        break;
+    }
+}
+
 void mg_route_order(mg_request *r) {
-    double sum = 0;
-    uint32_t draw;
-    if (r->routing.strategy != MG_STRATEGY_WEIGHTED || r->n_targets < 2) return;
-    for (size_t i = 0; i < r->n_targets; i++) sum += r->targets[i].weight;
-    mg_random(&draw, sizeof draw);
-    double at = sum * (draw / 4294967296.0);
-    size_t pick = 0;
-    while (pick + 1 < r->n_targets && (at -= r->targets[pick].weight) >= 0) pick++;
-    mg_target t = r->targets[pick];
-    memmove(r->targets + 1, r->targets, pick * sizeof *r->targets);
-    r->targets[0] = t;
+    for (size_t i = 0, end; i < r->n_targets; i = end) {
+        const mg_target *first = &r->targets[i];
+        for (end = i + 1; end < r->n_targets && r->targets[end].group == first->group;) end++;
+        order_run(r, &r->targets[i], end - i, first->group ? first->group_strategy : r->routing.strategy);
+    }
 }

@@ -12,7 +12,7 @@ mg_status mg_route_resolve(mg_request *r, mg_str name, mg_target **targets, size
 mg_status mg_route_model(mg_request *r, mg_str name, mg_error *error);
 /* True if the organization's and the key's globs allow the target (by its name, or the public name it was asked by). */
 bool mg_route_allowed(const mg_org *org, const mg_virtual_key *key, mg_str target, mg_str asked);
-/* Puts a target drawn by weight first. */
+/* Orders the targets: neighbors of a group by its strategy, the others by the list's. */
 void mg_route_order(mg_request *r);
 /* The price of a target, or NULL. */
 const mg_price *mg_target_price(const mg_snapshot *s, const mg_target *t);

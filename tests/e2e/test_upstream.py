@@ -23,6 +23,9 @@ class Upstream(GatewayTest):
       limited = { "openai/rate:3", "openai/gpt-4o-mini" },
       sluggish = { "hasty/slow:3000", "openai/gpt-4o-mini" },
       nowhere = { "dead/gpt-4o-mini", "openai/status:503" },
+      cheap = { "openai/gpt-4o", "openai/gpt-4o-mini", strategy = "cost" },
+      quick = { "openai/slow:150", "openai/gpt-4o-mini", strategy = "latency" },
+      drawn = { { "openai/gpt-4o", weight = 0.000001 }, { "openai/gpt-4o-mini", weight = 1000 }, strategy = "weighted" },
       halves = { "openai/reset-mid", "openai/gpt-4o-mini" },
     }
     prices = { unknown_usd_per_million = 10 }"""
@@ -142,6 +145,27 @@ class Upstream(GatewayTest):
         status, headers, answer = self.gateway.post("/v1/embeddings", body)
         self.assertEqual((status, len(json.loads(answer).get("data", ()))), (200, 300), answer[:300])
         self.assertEqual(self.gateway.request_rows(headers["x-request-id"])[0]["operation"], "embeddings")
+
+    # ---- the order of targets -----------------------------------------------------------------------------------
+
+    def served(self, model):
+        status, headers, body = self.gateway.chat(model)
+        self.assertEqual(status, 200, body)
+        return headers["x-moongate-model"]
+
+    def test_the_cheapest_comes_first(self):
+        self.assertEqual({"gpt-4o-mini"}, {self.served("cheap") for _ in range(5)})
+
+    def test_weights(self):
+        self.assertEqual({"gpt-4o-mini"}, {self.served("drawn") for _ in range(20)})
+
+    def test_the_fastest_comes_first(self):
+        """Each is tried once; then the faster one has most of the requests (one in fifty looks at the other)."""
+        first = {self.served("quick"), self.served("quick")}
+        self.assertEqual({"slow:150", "gpt-4o-mini"}, first)
+        time.sleep(0.2)  # figures are up to 100 ms old
+        later = [self.served("quick") for _ in range(20)]
+        self.assertGreater(later.count("gpt-4o-mini"), 15)
 
     # ---- clients that leave -------------------------------------------------------------------------------------
 
