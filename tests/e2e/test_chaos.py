@@ -24,7 +24,7 @@ POLICY = """
 local policy = {}
 function policy.route(req)
   return targets{ "primary/gpt-4o-mini", "secondary/%s", max_retries = %d, backoff = { base = 0.005, cap = 0.02 },
-                  hold = { tokens = %d, seconds = 30 }, continue_stream = %s }
+                  hold = { tokens = %d, seconds = 30 }, %s }
 end
 return policy
 """
@@ -52,7 +52,8 @@ MIXED = {
     "error_event": 3,
 }
 DOWN = ["refuse", "e500", "reset", "stall", "rubbish", "e529", "half", "not_http", "close", "unfinished"]
-UNSEEN = ("connect", "reset")  # what a call may end in before the vendor has read it
+UNSEEN = ("connect", "reset", "hedge")  # what a call may end in before the vendor has read it
+HEDGE_SHARE = 0.2
 
 
 class Vendor:
@@ -200,7 +201,9 @@ def changes(gateway):
 
 
 class Chaos(unittest.TestCase):
-    def start(self, format, model, continues):
+    hedges = 0  # for each request, at most
+
+    def start(self, format, model, options):
         self.primary, self.secondary = Vendor("--seed", "7"), Vendor("--format", format)
         self.addCleanup(self.primary.stop)
         self.addCleanup(self.secondary.stop)
@@ -210,7 +213,7 @@ class Chaos(unittest.TestCase):
             'secondary = { "%s", base_url = "http://127.0.0.1:%d%s", api_key = "sk-s" }'
             % (self.primary.port, format, self.secondary.port, "/v1" if format == "openai" else "")
         )
-        policy = POLICY % (model, RETRIES, HOLD, continues)
+        policy = POLICY % (model, RETRIES, HOLD, options)
         config = CONFIG + 'models = { m = { "primary/gpt-4o-mini", "secondary/%s" } }' % model
         self.gateway = Gateway(providers=providers, policies={"route.lua": policy}, config=config)
         self.addCleanup(self.gateway.close)
@@ -260,7 +263,7 @@ class Chaos(unittest.TestCase):
     def check_bounds(self, rows):
         factor = len(rows) / len(self.client.answers)
         self.assertLessEqual(factor, 2, "attempts for each request")
-        self.assertLessEqual(max(row["attempt"] for row in rows), RETRIES + 2)
+        self.assertLessEqual(max(row["attempt"] for row in rows), RETRIES + 2 + self.hedges)
         self.assertEqual(self.gateway.metric("moongate_requests_open"), 0)
         return factor
 
@@ -323,16 +326,32 @@ class Chaos(unittest.TestCase):
         )
 
     def test_two_targets_of_one_format(self):
-        self.start("openai", "gpt-4o-mini", "false")
+        self.start("openai", "gpt-4o-mini", "")
         self.schedule(MIXED)
         self.finish("openai, openai")
 
     def test_streams_go_on_with_another_format(self):
-        self.start("anthropic", "claude-sonnet-4-5", "true")
+        self.start("anthropic", "claude-sonnet-4-5", "continue_stream = true")
         self.schedule(dict(MIXED, late=8, half=2, sound=60))
         self.finish("openai, anthropic")
         prefixes = [call for call in self.secondary.log() if call["prefix"]]
         self.assertGreater(len(prefixes), 0, "no stream went on")
+
+    def test_hedged(self):
+        """Every kind of trouble beside a rival, which may have its own."""
+        self.hedges = 2
+        self.start(
+            "anthropic",
+            "claude-sonnet-4-5",
+            "continue_stream = true, hedge_after = 0.05, hedge_share = %s" % HEDGE_SHARE,
+        )
+        self.secondary.phase({"sound": 7, "slow": 3})
+        self.schedule(dict(MIXED, late=5, half=2, stuck=3, slow=15, sound=45))
+        self.finish("hedged")
+        lost = self.gateway.rows("error = 'hedge'")
+        self.assertGreater(len(lost), 0, "nobody was hedged")
+        # A request counts anew with each of its attempts that can be hedged.
+        self.assertLessEqual(len(lost), HEDGE_SHARE * len(self.gateway.rows()))
 
 
 if __name__ == "__main__":
