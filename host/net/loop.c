@@ -34,6 +34,7 @@ struct mg_timer {
     mg_evloop *loop;
     void (*fire)(void *arg);
     void *arg;
+    uint64_t due_us; /* not before */
     mg_timer *next, **link;
 };
 
@@ -193,9 +194,20 @@ static void timer_free(mg_timer *t) {
     free(t);
 }
 
+static void arm(mg_timer *t, uint64_t us) {
+    struct timeval after = {(time_t)(us / 1000000), (suseconds_t)(us % 1000000)};
+    evtimer_add(&t->event, &after);
+}
+
+/* libevent counts from the turn's beginning, by a clock that moves in steps: what fires early waits for the rest. */
 static void on_timer(evutil_socket_t fd, short what, void *arg) {
     (void)fd, (void)what;
     mg_timer *t = arg;
+    uint64_t now = mg_clock_mono_us();
+    if (now < t->due_us) {
+        arm(t, t->due_us - now);
+        return;
+    }
     void (*fire)(void *) = t->fire;
     void *fire_arg = t->arg;
     timer_free(t);
@@ -208,8 +220,8 @@ mg_timer *mg_evloop_timer(mg_evloop *l, uint64_t ms, void (*fire)(void *arg), vo
     t->fire = fire;
     t->arg = arg;
     evtimer_assign(&t->event, l->base, on_timer, t);
-    struct timeval after = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
-    evtimer_add(&t->event, &after);
+    t->due_us = mg_clock_mono_us() + ms * 1000;
+    arm(t, ms * 1000);
     t->next = l->timers;
     if (t->next) t->next->link = &t->next;
     t->link = &l->timers;

@@ -32,7 +32,7 @@ typedef struct mg_deferred {
 void mg_evloop_defer(mg_evloop *l, mg_deferred *d);
 void mg_evloop_undefer(mg_evloop *l, mg_deferred *d);
 
-/* Fires once after ms. The handle is gone after firing or cancel. */
+/* Fires once, never before ms have passed. The handle is gone after firing or cancel. */
 mg_timer *mg_evloop_timer(mg_evloop *l, uint64_t ms, void (*fire)(void *arg), void *arg);
 void mg_evloop_timer_cancel(mg_evloop *l, mg_timer *t); /* NULL is fine */
 
