@@ -1,38 +1,47 @@
-/* The detector of personal data. Its handle is read-only after `open`, so all workers share it. */
+/* The detector of personal data and secrets. Its handle is read-only after `open`, so all workers share it. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <moongate/plugin.h>
 
 #include "detector_pii/scan.h"
 #include <pcre2.h>
 
-const mg_detector_type mg_pii_types[] = {
-    {"email", MG_SEVERITY_MEDIUM, 320}, /* RFC 5321 4.5.3.1: 64 + 1 + 255 */
-    {"credit_card", MG_SEVERITY_HIGH, 37}, /* 19 digits, a separator between any two */
+enum { EMAIL, CREDIT_CARD, SSN, CA_SIN, PHONE, IP_ADDRESS, IBAN, SECRET, TYPES };
+
+const mg_detector_type mg_pii_types[TYPES] = {
+    [EMAIL] = {"email", MG_SEVERITY_MEDIUM, 320}, /* RFC 5321 4.5.3.1: 64 + 1 + 255 */
+    [CREDIT_CARD] = {"credit_card", MG_SEVERITY_HIGH, 37}, /* 19 digits, a separator between any two */
+    [SSN] = {"ssn", MG_SEVERITY_HIGH, 15}, /* nine digits, two dashes with spaces around */
+    [CA_SIN] = {"ca_sin", MG_SEVERITY_HIGH, 11},
+    [PHONE] = {"phone", MG_SEVERITY_MEDIUM, 72}, /* 15 digits, up to three separators between any two, an extension */
+    [IP_ADDRESS] = {"ip_address", MG_SEVERITY_LOW, 66}, /* 45, "%" and a zone, "/128" */
+    [IBAN] = {"iban", MG_SEVERITY_HIGH, 42}, /* 34 in groups of four */
+    [SECRET] = {"secret", MG_SEVERITY_CRITICAL, 4096}, /* longer keys are reported in pieces */
 };
-enum { TYPES = sizeof mg_pii_types / sizeof mg_pii_types[0] };
 const size_t mg_pii_types_n = TYPES;
 
 const mg_pii_rule mg_pii_rules[] = {
-    {
-        .pattern = mg_pii_email_pattern,
-        .options = PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF | PCRE2_EXTENDED,
-        .once = true,
-        .gate = mg_pii_email_gate,
-        .valid = mg_pii_email_valid,
-    },
-    {
-        .pattern = mg_pii_card_pattern,
-        .options = PCRE2_EXTENDED,
-        .gate = mg_pii_card_gate,
-        .valid = mg_pii_card_valid,
-    },
+    {EMAIL, mg_pii_email_gate, mg_pii_email_pattern, PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF | PCRE2_EXTENDED,
+     true, mg_pii_email_valid},
+    {CREDIT_CARD, mg_pii_card_gate, mg_pii_card_pattern, PCRE2_EXTENDED, false, mg_pii_card_valid},
+    {SSN, mg_pii_number_gate, mg_pii_ssn_pattern, PCRE2_EXTENDED, false, mg_pii_ssn_valid},
+    {CA_SIN, mg_pii_number_gate, mg_pii_sin_pattern, PCRE2_EXTENDED, false, mg_pii_sin_valid},
+    {PHONE, mg_pii_number_gate, mg_pii_phone_pattern, PCRE2_EXTENDED, false, mg_pii_phone_valid},
+    {IP_ADDRESS, mg_pii_ip4_gate, NULL, 0, false, mg_pii_ip4_valid},
+    {IP_ADDRESS, mg_pii_ip6_gate, NULL, 0, false, mg_pii_ip6_valid},
+    {IBAN, mg_pii_iban_gate, NULL, 0, false, mg_pii_iban_valid},
+    {SECRET, mg_pii_secret_gate, NULL, 0, false, mg_pii_secret_valid},
+    {SECRET, mg_pii_pem_gate, NULL, 0, false, mg_pii_pem_valid},
 };
-_Static_assert(sizeof mg_pii_rules / sizeof mg_pii_rules[0] == TYPES, "each type has its rule");
+const size_t mg_pii_rules_n = sizeof mg_pii_rules / sizeof mg_pii_rules[0];
+
+static const mg_setting pii_settings[] = {
+    {"jit", MG_SETTING_BOOL, "true", false,
+     "compile patterns to machine code; false where the system forbids memory that is made executable"},
+    {NULL, MG_SETTING_STRING, NULL, false, NULL}};
 
 static void *pii_open(const mg_host *host, const mg_settings *settings, mg_error *error) {
     (void)host;
-    (void)settings;
-    return mg_pii_scanner_create(error);
+    return mg_pii_scanner_create(settings->integer(settings->ctx, "jit"), error);
 }
 
 static void pii_close(void *shared) { mg_pii_scanner_destroy(shared); }
@@ -55,7 +64,9 @@ static const mg_plugin pii_plugin = {
     .size = sizeof(mg_plugin),
     .name = "pii",
     .version = MOONGATE_VERSION,
-    .doc = "Finds personal data in text: e-mail addresses and payment card numbers.",
+    .doc = "Finds personal data and secrets in text: e-mail addresses, payment cards, US and Canadian social numbers, "
+           "phone numbers, IP addresses, IBANs, keys and tokens.",
+    .settings = pii_settings,
     .ops = &pii_ops,
     .open = pii_open,
     .close = pii_close,

@@ -1,6 +1,7 @@
 /* Payment card numbers: 12 to 19 digits, whole or in the groups that cards are printed in, of a known issuer's range
  * and length, with a correct check digit (Luhn), and not a part of a longer number. */
 #include "scan.h"
+#include "text.h"
 
 #include <string.h>
 #include <strings.h>
@@ -23,15 +24,13 @@ const char mg_pii_card_pattern[] =
     "| [0-9]{8}[ -][0-9]{8} (?![0-9])"
     "| [0-9]{12,19} (?![0-9]) )";
 
-static bool is_digit(char c) { return (unsigned char)(c - '0') < 10; }
-static bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
-static bool is_token(char c) { return is_digit(c) || is_upper((char)(c & ~0x20)) || c == '_'; }
 static bool is_separator(char c) { return c == ' ' || c == '-'; }
 
 /* A window is a run of digits with at most one space or dash between two of them. */
 static bool in_window(mg_str text, size_t i) {
-    if (is_digit(text.p[i])) return true;
-    return is_separator(text.p[i]) && i > 0 && i + 1 < text.n && is_digit(text.p[i - 1]) && is_digit(text.p[i + 1]);
+    if (mg_pii_is_digit(text.p[i])) return true;
+    return is_separator(text.p[i]) && i > 0 && i + 1 < text.n && mg_pii_is_digit(text.p[i - 1]) &&
+           mg_pii_is_digit(text.p[i + 1]);
 }
 
 /* A window that begins at or behind `at` and is long enough covers the byte FEWEST - 1 further on: where that one can't be
@@ -46,7 +45,7 @@ bool mg_pii_card_gate(mg_str text, size_t *at, mg_pii_window *window) {
         while (start > *at && in_window(text, start - 1)) start--;
         while (end < text.n && in_window(text, end)) end++;
         if (is_separator(text.p[start])) start++; /* its digit stands before `at` */
-        for (size_t i = start; i < end; i++) digits += is_digit(text.p[i]);
+        for (size_t i = start; i < end; i++) digits += mg_pii_is_digit(text.p[i]);
         *at = end;
         if (digits < FEWEST) continue;
         *window = (mg_pii_window){start, end};
@@ -55,15 +54,10 @@ bool mg_pii_card_gate(mg_str text, size_t *at, mg_pii_window *window) {
     return false;
 }
 
-static bool luhn(const char *digits, size_t n) {
-    unsigned sum = 0;
-    bool same = true;
-    for (size_t i = 0; i < n; i++) {
-        unsigned d = (unsigned)(digits[n - 1 - i] - '0') << (i & 1);
-        sum += d > 9 ? d - 9 : d;
-        same = same && digits[i] == digits[0];
-    }
-    return sum % 10 == 0 && !same;
+static bool is_uniform(const char *digits, size_t n) {
+    for (size_t i = 1; i < n; i++)
+        if (digits[i] != digits[0]) return false;
+    return true;
 }
 
 /* Issuers: the first six digits from `low` to `high`, and which lengths there are (bit n: n digits). */
@@ -114,11 +108,12 @@ static bool is_issued(const char *digits, size_t n) {
 }
 
 /* Issuers' ranges are cut anew now and then, and UATP's is every number of 15 digits that begins with 1: where the text
- * speaks of a card, the check digit is enough. */
+ * speaks of a card, or is nothing
+ * else, the check digit is enough. */
 static bool is_spoken_of(mg_str text, size_t start) {
     static const char *const words[] = {"card", "credit", "debit", "uatp", "cc ", "cc:", "cc#"};
     for (size_t i = start > 32 ? start - 32 : 0; i + 3 <= start; i++) {
-        if (i > 0 && is_token(text.p[i - 1])) continue;
+        if (i > 0 && mg_pii_is_word(text.p[i - 1])) continue;
         for (size_t w = 0; w < sizeof words / sizeof words[0]; w++) {
             size_t n = strlen(words[w]);
             if (i + n <= start && strncasecmp(text.p + i, words[w], n) == 0) return true;
@@ -132,8 +127,9 @@ static bool is_in_iban(mg_str text, size_t start) {
     for (int groups = 0; groups < 7 && start >= 5 && text.p[start - 1] == ' '; groups++) {
         const char *g = text.p + start - 5;
         for (int i = 0; i < 4; i++)
-            if (!is_digit(g[i]) && !is_upper(g[i])) return false;
-        if (is_upper(g[0]) && is_upper(g[1]) && is_digit(g[2]) && is_digit(g[3])) return true;
+            if (!mg_pii_is_digit(g[i]) && !mg_pii_is_upper(g[i])) return false;
+        if (mg_pii_is_upper(g[0]) && mg_pii_is_upper(g[1]) && mg_pii_is_digit(g[2]) && mg_pii_is_digit(g[3]))
+            return true;
         start -= 5;
     }
     return false;
@@ -141,14 +137,14 @@ static bool is_in_iban(mg_str text, size_t start) {
 
 static bool is_group_of_four(mg_str text, size_t end) {
     size_t n = 0;
-    while (n < end && n < 5 && is_digit(text.p[end - 1 - n])) n++;
+    while (n < end && n < 5 && mg_pii_is_digit(text.p[end - 1 - n])) n++;
     return n == 4;
 }
 
 /* A security code: three digits that end the number. */
 static bool is_code(mg_str text, size_t at) {
     size_t n = 0;
-    while (at + n < text.n && n < 4 && is_digit(text.p[at + n])) n++;
+    while (at + n < text.n && n < 4 && mg_pii_is_digit(text.p[at + n])) n++;
     return n == 3 && (at + n == text.n || !is_separator(text.p[at + n]));
 }
 
@@ -156,10 +152,10 @@ static bool is_code(mg_str text, size_t at) {
  * whose groups go on on both sides. */
 static bool is_part(mg_str text, size_t start, size_t end, char separator) {
     const char *p = text.p;
-    bool digit_before = start >= 2 && is_digit(p[start - 2]);
-    bool digit_behind = end + 1 < text.n && is_digit(p[end + 1]);
+    bool digit_before = start >= 2 && mg_pii_is_digit(p[start - 2]);
+    bool digit_behind = end + 1 < text.n && mg_pii_is_digit(p[end + 1]);
     char before = start ? p[start - 1] : 0, behind = end < text.n ? p[end] : 0;
-    if (is_token(before) || is_token(behind)) return true;
+    if (mg_pii_is_word(before) || mg_pii_is_word(behind)) return true;
     if (before == '$' || before == '+') return true;
     if ((before == '.' && digit_before) || (behind == '.' && digit_behind)) return true;
     bool joins_before = digit_before && before == (separator ? separator : '-');
@@ -174,7 +170,7 @@ static size_t digits_of(mg_str text, size_t start, size_t end, char digits[MOST]
     size_t n = 0;
     *separator = 0;
     for (size_t i = start; i < end; i++) {
-        if (!is_digit(text.p[i]))
+        if (!mg_pii_is_digit(text.p[i]))
             *separator = text.p[i];
         else if (n < MOST)
             digits[n++] = text.p[i];
@@ -187,10 +183,11 @@ static size_t digits_of(mg_str text, size_t start, size_t end, char digits[MOST]
 static double confidence(mg_str text, size_t start, size_t end) {
     char digits[MOST], separator;
     size_t n = digits_of(text, start, end, digits, &separator);
-    if (n < FEWEST || !luhn(digits, n) || is_part(text, start, end, separator)) return 0;
+    if (n < FEWEST || !mg_pii_luhn(digits, n) || is_uniform(digits, n) || is_part(text, start, end, separator))
+        return 0;
     if (separator == ' ' && is_in_iban(text, start)) return 0;
     if (is_issued(digits, n)) return separator ? 0.99 : n < 14 ? 0.8 : 0.95;
-    return is_spoken_of(text, start) ? 0.7 : 0;
+    return is_spoken_of(text, start) ? 0.7 : mg_pii_is_alone(text) && end - start + 2 >= text.n ? 0.4 : 0;
 }
 
 /* "4111 1111 1111 1111 123": if it is none with its last group, it may be one without it. */

@@ -106,6 +106,17 @@ static bool is_file_ending(const char *p, size_t n) {
     return false;
 }
 
+/* "example.com123-45-6789": where a well-known ending has lost what parted it from the number behind. */
+static size_t unglued_end(mg_str text, size_t label, size_t end) {
+    static const char *const endings[] = {"com", "org", "net", "edu", "gov", "mil", "info", "biz"};
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        size_t n = strlen(endings[i]);
+        if (end - label <= n || strncasecmp(text.p + label, endings[i], n) != 0) continue;
+        if ((unsigned char)(text.p[label + n] - '0') < 10) return label + n;
+    }
+    return end;
+}
+
 static bool is_top_level(const char *p, size_t n) {
     if (n < 2 || n > 63 || is_file_ending(p, n)) return false;
     if (n > 4 && strncasecmp(p, "xn--", 4) == 0) return true;
@@ -114,11 +125,11 @@ static bool is_top_level(const char *p, size_t n) {
     return true;
 }
 
-/* Whether the token goes on: a label that was cut at 63, or another '@' with something behind it. */
+/* Whether the token goes on: a label that was cut at 63, or another '@' or '_' with something behind it. */
 static bool goes_on(mg_str text, size_t end) {
     if (end == text.n) return false;
     char c = text.p[end];
-    if (c == '@') return end + 1 < text.n && is_word(text.p[end + 1]);
+    if (c == '@' || c == '_') return end + 1 < text.n && is_word(text.p[end + 1]);
     return (unsigned char)c < 0x80 && is_word(c);
 }
 
@@ -131,7 +142,7 @@ double mg_pii_email_valid(mg_str text, size_t *start, size_t *end) {
     if (at == *start || at - *start > LONGEST_LOCAL) return 0;
     size_t label = *end;
     while (text.p[label - 1] != '.') label--;
-    *end = domain_end(text, label, *end);
+    *end = unglued_end(text, label, domain_end(text, label, *end));
     if (*end - at - 1 > LONGEST_DOMAIN || !is_top_level(text.p + label, *end - label)) return 0;
     return 0.95;
 }

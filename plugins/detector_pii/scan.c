@@ -1,27 +1,19 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "scan.h"
+#include "spans.h"
 
 #include <pcre2.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-    MOST_TYPES = 64, /* bits of `wanted` */
-    MATCH_LIMIT = 100000
-};
+enum { MOST_RULES = 64, MATCH_LIMIT = 100000 };
 
 struct mg_pii_scanner {
     pcre2_match_context *context;
-    pcre2_code *code[MOST_TYPES];
+    pcre2_code *code[MOST_RULES]; /* NULL: the rule has no pattern */
 };
 
-typedef struct span_list {
-    mg_span *spans;
-    size_t n, cap;
-} span_list;
-
-static pcre2_code *compile(size_t type, mg_error *error) {
-    const mg_pii_rule *rule = &mg_pii_rules[type];
+static pcre2_code *compile(const mg_pii_rule *rule, bool jit, mg_error *error) {
     int code;
     PCRE2_SIZE at;
     pcre2_code *re = pcre2_compile((PCRE2_SPTR)rule->pattern, PCRE2_ZERO_TERMINATED, rule->options, &code, &at, NULL);
@@ -29,21 +21,22 @@ static pcre2_code *compile(size_t type, mg_error *error) {
         PCRE2_UCHAR why[128];
         pcre2_get_error_message(code, why, sizeof why);
         snprintf(error->text, sizeof error->text, "the pattern of %s does not compile at %zu: %s",
-                 mg_pii_types[type].name, at, (const char *)why);
+                 mg_pii_types[rule->type].name, at, (const char *)why);
         return NULL;
     }
-    pcre2_jit_compile(re, PCRE2_JIT_COMPLETE); /* without a JIT the interpreter does it, slower */
+    if (jit) pcre2_jit_compile(re, PCRE2_JIT_COMPLETE); /* where there is none the interpreter does it, slower */
     return re;
 }
 
-mg_pii_scanner *mg_pii_scanner_create(mg_error *error) {
+mg_pii_scanner *mg_pii_scanner_create(bool jit, mg_error *error) {
     mg_pii_scanner *s = calloc(1, sizeof *s);
     if (!s) goto failed;
     s->context = pcre2_match_context_create(NULL);
     if (!s->context) goto failed;
     pcre2_set_match_limit(s->context, MATCH_LIMIT);
-    for (size_t i = 0; i < mg_pii_types_n; i++) {
-        s->code[i] = compile(i, error);
+    for (size_t i = 0; i < mg_pii_rules_n; i++) {
+        if (!mg_pii_rules[i].pattern) continue;
+        s->code[i] = compile(&mg_pii_rules[i], jit, error);
         if (!s->code[i]) goto failed;
     }
     return s;
@@ -55,107 +48,91 @@ failed:
 
 void mg_pii_scanner_destroy(mg_pii_scanner *s) {
     if (!s) return;
-    for (size_t i = 0; i < mg_pii_types_n; i++) pcre2_code_free(s->code[i]);
+    for (size_t i = 0; i < mg_pii_rules_n; i++) pcre2_code_free(s->code[i]);
     pcre2_match_context_free(s->context);
     free(s);
 }
 
-static mg_status fail(mg_error *error, const char *type, const char *why) {
-    error->http = 500;
-    snprintf(error->code, sizeof error->code, "detector_failed");
-    snprintf(error->text, sizeof error->text, "the text could not be scanned for %s: %s", type, why);
+/* One scan. */
+typedef struct run {
+    const mg_pii_scanner *scanner;
+    mg_str text;
+    pcre2_match_data *match; /* made when first needed */
+    mg_pii_spans spans;
+    size_t floors[MOST_RULES]; /* where each rule's last span ended; none of its spans may begin before it */
+    mg_error *error;
+} run;
+
+static mg_status fail(const run *r, size_t rule, const char *why) {
+    r->error->http = 500;
+    snprintf(r->error->code, sizeof r->error->code, "detector_failed");
+    snprintf(r->error->text, sizeof r->error->text, "the text could not be scanned for %s: %s",
+             mg_pii_types[mg_pii_rules[rule].type].name, why);
     return MG_ERROR;
 }
 
-static bool list_add(span_list *l, mg_span span) {
-    if (l->n == l->cap) {
-        size_t cap = l->cap ? l->cap * 2 : 16;
-        mg_span *spans = realloc(l->spans, cap * sizeof *spans);
-        if (!spans) return false;
-        l->spans = spans;
-        l->cap = cap;
-    }
-    l->spans[l->n++] = span;
-    return true;
+/* Asks the validator; on success *end is where the span ends. MG_DECLINED: it is none. */
+static mg_status judge(run *r, size_t rule, size_t start, size_t *end) {
+    const mg_pii_rule *what = &mg_pii_rules[rule];
+    double confidence = what->valid(r->text, &start, end);
+    if (confidence <= 0) return MG_DECLINED;
+    if (!mg_pii_spans_add(&r->spans, start, *end, what->type, confidence)) return fail(r, rule, "no memory");
+    r->floors[rule] = *end;
+    return MG_OK;
 }
 
-/* All matches of one type inside one window. *floor: where the type's last span ended; none may begin before it. */
-static mg_status scan_window(const mg_pii_scanner *s, size_t type, mg_str text, mg_pii_window w, size_t *floor,
-                             pcre2_match_data *match, span_list *out, mg_error *error) {
-    const char *name = mg_pii_types[type].name;
-    if (w.start < *floor) w.start = *floor;
-    PCRE2_SPTR subject = (PCRE2_SPTR)text.p + w.start;
-    size_t n = w.end > w.start ? w.end - w.start : 0;
-    for (size_t at = 0; at < n;) {
-        int rc = pcre2_match(s->code[type], subject, n, at, 0, match, s->context);
+/* All matches of a pattern inside one window. */
+static mg_status match_window(run *r, size_t rule, mg_pii_window w) {
+    const char *subject = r->text.p + w.start;
+    if (!r->match) r->match = pcre2_match_data_create(8, NULL);
+    if (!r->match) return fail(r, rule, "no memory");
+    for (size_t at = 0; w.start + at < w.end;) {
+        int rc = pcre2_match(r->scanner->code[rule], (PCRE2_SPTR)subject, w.end - w.start, at, 0, r->match,
+                             r->scanner->context);
         if (rc == PCRE2_ERROR_NOMATCH) return MG_OK;
         if (rc < 0) {
             PCRE2_UCHAR why[128];
             pcre2_get_error_message(rc, why, sizeof why);
-            return fail(error, name, (const char *)why);
+            return fail(r, rule, (const char *)why);
         }
-        const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(match);
-        size_t start = w.start + ends[0], end = w.start + ends[1];
-        at = ends[0] + 1;
-        double confidence = mg_pii_rules[type].valid(text, &start, &end);
-        if (confidence <= 0 && mg_pii_rules[type].once) return MG_OK;
-        if (confidence <= 0) continue;
-        if (!list_add(out, (mg_span){name, start, end, confidence})) return fail(error, name, "no memory");
-        at = end - w.start;
-        *floor = end;
+        const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(r->match);
+        size_t end = w.start + ends[1];
+        mg_status status = judge(r, rule, w.start + ends[0], &end);
+        if (status == MG_ERROR || (status == MG_DECLINED && mg_pii_rules[rule].once)) return status;
+        at = status == MG_OK ? end - w.start : ends[0] + 1;
     }
     return MG_OK;
 }
 
-static mg_status scan_type(const mg_pii_scanner *s, size_t type, mg_str text, pcre2_match_data **match, span_list *out,
-                           mg_error *error) {
+static mg_status scan_window(run *r, size_t rule, mg_pii_window w) {
+    if (w.start < r->floors[rule]) w.start = r->floors[rule];
+    if (w.start >= w.end) return MG_OK;
+    if (mg_pii_rules[rule].pattern) return match_window(r, rule, w);
+    return judge(r, rule, w.start, &w.end);
+}
+
+/* One pass for the rules from `first` to `last`, which have the same gate. */
+static mg_status scan_rules(run *r, size_t first, size_t last, uint64_t wanted) {
     mg_pii_window w;
-    size_t at = 0, floor = 0;
-    while (mg_pii_rules[type].gate(text, &at, &w)) {
-        if (!*match) *match = pcre2_match_data_create(8, NULL);
-        if (!*match) return fail(error, mg_pii_types[type].name, "no memory");
-        if (scan_window(s, type, text, w, &floor, *match, out, error) != MG_OK) return MG_ERROR;
-    }
+    size_t at = 0;
+    while (mg_pii_rules[first].gate(r->text, &at, &w))
+        for (size_t i = first; i < last; i++)
+            if (wanted >> mg_pii_rules[i].type & 1 && scan_window(r, i, w) == MG_ERROR) return MG_ERROR;
     return MG_OK;
-}
-
-static mg_severity severity_of(const mg_span *span) {
-    for (size_t i = 0; i < mg_pii_types_n; i++)
-        if (mg_pii_types[i].name == span->type) return mg_pii_types[i].severity;
-    return MG_SEVERITY_LOW;
-}
-
-/* By start; of equal starts the longer, then the more severe first. */
-static int compare(const void *pa, const void *pb) {
-    const mg_span *a = pa, *b = pb;
-    if (a->start != b->start) return a->start < b->start ? -1 : 1;
-    if (a->end != b->end) return a->end > b->end ? -1 : 1;
-    return (int)severity_of(b) - (int)severity_of(a);
-}
-
-/* Reports the spans without overlaps. One inside another is left out; one that only overlaps begins where the other
- * ends, so that no byte that was found goes uncovered. */
-static void report(span_list *l, void (*found)(void *arg, const mg_span *span), void *arg) {
-    if (l->n > 1) qsort(l->spans, l->n, sizeof *l->spans, compare);
-    size_t covered = 0;
-    for (size_t i = 0; i < l->n; i++) {
-        mg_span span = l->spans[i];
-        if (span.end <= covered) continue;
-        if (span.start < covered) span.start = covered;
-        covered = span.end;
-        found(arg, &span);
-    }
 }
 
 mg_status mg_pii_scan(const mg_pii_scanner *s, mg_str text, uint64_t wanted,
                       void (*found)(void *arg, const mg_span *span), void *arg, mg_error *error) {
-    span_list list = {0};
-    pcre2_match_data *match = NULL;
+    run r = {.scanner = s, .text = text, .error = error};
     mg_status status = MG_OK;
-    for (size_t i = 0; text.n && i < mg_pii_types_n && status == MG_OK; i++)
-        if (wanted >> i & 1) status = scan_type(s, i, text, &match, &list, error);
-    if (status == MG_OK) report(&list, found, arg);
-    pcre2_match_data_free(match);
-    free(list.spans);
+    for (size_t first = 0, last; text.n && first < mg_pii_rules_n && status == MG_OK; first = last) {
+        bool any = false;
+        for (last = first; last < mg_pii_rules_n && mg_pii_rules[last].gate == mg_pii_rules[first].gate; last++)
+            any = any || (wanted >> mg_pii_rules[last].type & 1);
+        if (any) status = scan_rules(&r, first, last, wanted);
+    }
+    if (status == MG_OK) mg_pii_spans_report(&r.spans, found, arg);
+    pcre2_match_data_free(r.match);
+    mg_pii_spans_finish(&r.spans);
     return status;
 }
