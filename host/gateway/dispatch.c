@@ -192,7 +192,7 @@ static void on_hedge(void *arg) {
     mg_choice choice;
     mg_error error = {0};
     r->hedge_timer = NULL;
-    if (!a || !a->call || r->rival || r->committed || a->first_token_us) return;
+    if (!a || !a->call || r->rival || r->committed || r->gone || a->first_token_us) return;
     if (!choose_rival(r, place_of(r, a->target), &choice)) return;
     mg_request_decide(r, "route", choice.target->name, "hedge", "\"attempt\":%d", r->attempt_no + 1);
     if (mg_attempt_start(r, &choice, &r->rival, &error) == MG_AGAIN) return;
