@@ -34,6 +34,8 @@ static const mg_option enable_options[] = {
     {"--model", "MODEL", "only this model; default: the provider and all its models"}, {NULL, NULL, NULL}};
 static const mg_option manual_options[] = {{"--stubs", NULL, "editor stubs (LuaLS annotations) instead of the manual"},
                                            {NULL, NULL, NULL}};
+static const mg_option scan_options[] = {
+    {"--types", "LIST", "only these, as ssn,phone; default: all that the detectors know"}, {NULL, NULL, NULL}};
 static const mg_option tokens_options[] = {
     {"--model", "MODEL", "whose tokens; exact for OpenAI's models, else an estimate"},
     {"--encoding", "NAME", "o200k_base or cl100k_base; goes before the model"},
@@ -72,7 +74,7 @@ static const mg_verb verbs[] = {
     {"policy test", "[DIR]", "runs the policies' specs on the real runtime", true, mg_verb_policy_test, NULL},
     {"policy manual", "[--stubs]", "prints the policy manual's reference part", false, mg_verb_policy_manual,
      manual_options},
-    {"scan", "", "JSON lines {\"text\"} in, detected spans out", true, mg_verb_scan, NULL},
+    {"scan", "[--types LIST]", "JSON lines {\"text\"} in, detected spans out", true, mg_verb_scan, scan_options},
     {"tokens", "--model M | --encoding E", "JSON lines {\"text\"} in, token counts out", false, mg_verb_tokens,
      tokens_options},
     {"price", "MODEL [--input N --cached N --output N]", "what the price table says, and what a call would cost", true,

@@ -6,31 +6,92 @@
 #include <string.h>
 
 static const mg_pii_word words[] = {
-    {"ip", 1, 32},        {"ips", 1, 32},        {"ipv4", 1, 32},        {"ipv6", 1, 32},        {"ip4", 1, 32},
-    {"ip6", 1, 32},       {"inet*", 1, 16},      {"addr*", 1, 32},       {"host*", 1, 24},       {"server*", 1, 24},
-    {"client*", 1, 24},   {"subnet*", 1, 24},    {"network*", 1, 24},    {"gateway", 1, 24},     {"dns", 1, 24},
-    {"ping", 1, 16},      {"route*", 1, 24},     {"ssh", 1, 24},         {"from", 1, 8},         {"login*", 1, 24},
-    {"connect*", 1, 24},  {"localhost", 1, 24},  {"proxy", 1, 24},       {"listen*", 1, 24},     {"bind", 1, 24},
-    {"remote*", 1, 24},   {"peer", 1, 24},       {"forwarded*", 1, 24},  {"unspecified", 1, 16}, {"loopback", 1, 16},
-    {"prefix", 1, 16},    {"broadcast", 1, 24},  {"netmask", 1, 24},     {"nameserver", 1, 24},  {"resolve*", 1, 24},
-    {"version*", -1, 24}, {"ver", -1, 8},        {"release*", -1, 24},   {"build", -1, 16},      {"firmware", -1, 24},
-    {"package*", -1, 24}, {"upgrade*", -1, 32},  {"downgrade*", -1, 32}, {"update*", -1, 24},    {"patch*", -1, 16},
-    {"rev", -1, 8},       {"revision", -1, 16},  {"driver*", -1, 24},    {"section*", -1, 12},   {"sec", -1, 4},
-    {"chapter", -1, 12},  {"figure", -1, 8},     {"fig", -1, 4},         {"table", -1, 8},       {"clause", -1, 12},
-    {"article", -1, 12},  {"paragraph", -1, 12}, {"appendix", -1, 12},   {"oid", -1, 16},        {"library", -1, 24},
-    {"plugin", -1, 24},   {"app", -1, 12},       {"software", -1, 24},   {"sdk", -1, 16},        {"api", -1, 16},
-    {"chrome", -1, 12},   {"chromium", -1, 12},  {"edge", -1, 8},        {"opera", -1, 8},       {"depends", -1, 24},
-    {"requires", -1, 24}, {"install*", -1, 32},  {"changelog", -1, 24},  {"schema", -1, 16},     {"dll", -1, 12},
-    {"v", -1, 2},         {NULL, 0, 0},
+    {"ip", 1, 32},
+    {"ips", 1, 32},
+    {"ipv4", 1, 32},
+    {"ipv6", 1, 32},
+    {"ip4", 1, 32},
+    {"ip6", 1, 32},
+    {"inet*", 1, 16},
+    {"addr*", 1, 32},
+    {"host*", 1, 24},
+    {"server*", 1, 24},
+    {"client*", 1, 24},
+    {"subnet*", 1, 24},
+    {"network*", 1, 24},
+    {"gateway", 1, 24},
+    {"dns", 1, 24},
+    {"ping", 1, 16},
+    {"route*", 1, 24},
+    {"ssh", 1, 24},
+    {"from", 1, 8},
+    {"login*", 1, 24},
+    {"connect*", 1, 24},
+    {"localhost", 1, 24},
+    {"proxy", 1, 24},
+    {"listen*", 1, 24},
+    {"bind", 1, 24},
+    {"remote*", 1, 24},
+    {"peer", 1, 24},
+    {"forwarded*", 1, 24},
+    {"unspecified", 1, 16},
+    {"loopback", 1, 16},
+    {"prefix", 1, 16},
+    {"broadcast", 1, 24},
+    {"netmask", 1, 24},
+    {"nameserver", 1, 24},
+    {"resolve*", 1, 24},
+    {"version*", -1, 24},
+    {"ver", -1, 8},
+    {"release*", -1, 24},
+    {"build", -1, 16},
+    {"firmware", -1, 24},
+    {"package*", -1, 24},
+    {"upgrade*", -1, 32},
+    {"downgrade*", -1, 32},
+    {"update*", -1, 24},
+    {"patch*", -1, 16},
+    {"rev", -1, 8},
+    {"revision", -1, 16},
+    {"driver*", -1, 24},
+    {"section*", -1, 12},
+    {"sec", -1, 4},
+    {"chapter", -1, 12},
+    {"figure", -1, 8},
+    {"fig", -1, 4},
+    {"table", -1, 8},
+    {"clause", -1, 12},
+    {"article", -1, 12},
+    {"paragraph", -1, 12},
+    {"appendix", -1, 12},
+    {"oid", -1, 16},
+    {"library", -1, 24},
+    {"plugin", -1, 24},
+    {"app", -1, 12},
+    {"software", -1, 24},
+    {"sdk", -1, 16},
+    {"api", -1, 16},
+    {"chrome", -1, 12},
+    {"chromium", -1, 12},
+    {"edge", -1, 8},
+    {"opera", -1, 8},
+    {"depends", -1, 24},
+    {"requires", -1, 24},
+    {"install*", -1, 32},
+    {"changelog", -1, 24},
+    {"schema", -1, 16},
+    {"dll", -1, 12},
+    {"v", -1, 2},
+    {"", 0, 0},
 };
 
 static const mg_pii_word behind[] = {
-    {"release*", -1, 3}, {"version*", -1, 3}, {"build", -1, 3}, {"update", -1, 3}, {"patch", -1, 3}, {NULL, 0, 0},
+    {"release*", -1, 3}, {"version*", -1, 3}, {"build", -1, 3}, {"update", -1, 3}, {"patch", -1, 3}, {"", 0, 0},
 };
 
 static int said_of(mg_str text, size_t start, size_t end) {
     int said = mg_pii_word_behind(text, end, behind);
-    return said ? said : mg_pii_word_before(text, start, words);
+    return said ? said : mg_pii_word_before(text, start, words, MG_PII_WITHIN);
 }
 
 /* "/24", at most `most`. */
@@ -245,7 +306,7 @@ double mg_pii_ip6_valid(mg_str text, size_t *start, size_t *end) {
     if (!groups_read(&g, text, *start, *end)) return 0;
     size_t stop = *end;
     *end = prefix_end(text, zone_end(text, stop), 128);
-    int said = mg_pii_word_before(text, *start, words);
+    int said = mg_pii_word_before(text, *start, words, MG_PII_WITHIN);
     if (said <= 0 && (is_code(text, *start, stop, &g) || (g.n == 8 && g.pairs))) return 0;
     return said > 0 || g.n > 3 ? 0.97 : 0.8;
 }

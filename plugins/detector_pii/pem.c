@@ -5,6 +5,7 @@
 #include <string.h>
 
 enum {
+    SHORTEST_LINE = 20,
     LONGEST_LABEL = 64,
     LONGEST_BLOCK = 16384 /* RSA with 16,384 bits is 12.7 KB */
 };
@@ -42,6 +43,22 @@ static size_t block_end(mg_str text, size_t header) {
     return last;
 }
 
+static bool in_base64(char c) { return mg_pii_is_alnum(c) || c == '+' || c == '/' || c == '='; }
+
+/* Where the lines of a key begin of which only the end is here. */
+static size_t block_start(mg_str text, size_t floor, size_t end) {
+    size_t start = end;
+    for (;;) {
+        size_t line = end;
+        while (line > floor && strchr("\r\n\t \\\"'`,+", text.p[line - 1])) line--;
+        if (line > floor + 1 && text.p[line - 2] == '\\') line -= 2; /* "\n" in a program's text */
+        end = line;
+        while (line > floor && in_base64(text.p[line - 1])) line--;
+        if (end - line < SHORTEST_LINE) return start;
+        start = end = line;
+    }
+}
+
 bool mg_pii_pem_gate(mg_str text, size_t *at, mg_pii_window *window) {
     const char *p;
     while (*at < text.n && (p = memmem(text.p + *at, text.n - *at, "-----", 5))) {
@@ -49,8 +66,8 @@ bool mg_pii_pem_gate(mg_str text, size_t *at, mg_pii_window *window) {
         while (text.p[start + 5 < text.n ? start + 5 : start] == '-' && start + 5 < text.n) start++;
         if ((end = armor_end(text, start, "BEGIN"))) {
             end = block_end(text, end);
-        } else {
-            end = armor_end(text, start, "END");
+        } else if ((end = armor_end(text, start, "END"))) {
+            start = block_start(text, *at, start);
         }
         *at = end ? end : start + 1;
         if (!end) continue;

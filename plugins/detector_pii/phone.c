@@ -23,30 +23,35 @@ const char mg_pii_phone_pattern[] =
 
 /* 2: a phone's own words; 1: words that also go with other numbers. */
 static const mg_pii_word words[] = {
-    {"phone*", 2, 40},    {"telephon*", 2, 40}, {"telefon*", 2, 40},   {"tel", 2, 24},       {"téléphone", 2, 40},
-    {"teléfono*", 2, 40}, {"mobile", 2, 32},    {"mobil", 2, 32},      {"móvil", 2, 32},     {"celular", 2, 32},
-    {"cell", 2, 24},      {"cellphone", 2, 40}, {"cellular", 2, 32},   {"handy*", 2, 24},    {"call*", 2, 32},
-    {"calling", 2, 24},   {"dial*", 2, 24},     {"fax*", 2, 32},       {"sms", 2, 32},       {"whatsapp", 2, 32},
-    {"messag*", 2, 32},   {"answering", 2, 24}, {"hotline", 2, 32},    {"voicemail", 2, 32}, {"pager", 2, 32},
-    {"ph", 2, 4},         {"desk", 2, 4},       {"office", 2, 4},      {"home", 2, 4},       {"work", 2, 4},
-    {"line", 2, 8},       {"main", 2, 4},       {"direct", 2, 4},      {"emergency", 2, 4},  {"ops", 2, 4},
-    {"backup", 2, 4},     {"contact*", 1, 24},  {"reach*", 1, 24},     {"ring", 1, 16},      {"texted", 1, 16},
-    {"text me", 2, 24},   {"телефон*", 2, 40},  {"тел", 2, 16},        {"电话", 2, 24},      {"電話", 2, 24},
-    {"手机", 2, 24},      {"手機", 2, 24},      {"전화", 2, 24},       {"携帯", 2, 24},      {"order", -1, 24},
-    {"orders", -1, 24},   {"invoice*", -1, 24}, {"account*", -1, 24},  {"acct", -1, 24},     {"card", -1, 24},
-    {"license*", -1, 24}, {"licence*", -1, 24}, {"isbn*", -1, 16},     {"issn", -1, 16},     {"doi", -1, 16},
-    {"sku", -1, 16},      {"part", -1, 16},     {"serial", -1, 24},    {"model", -1, 16},    {"tracking", -1, 24},
-    {"ticket*", -1, 24},  {"case", -1, 16},     {"patent", -1, 24},    {"routing", -1, 24},  {"iban", -1, 40},
-    {"ssn", -1, 24},      {"sin", -1, 24},      {"nhs", -1, 24},       {"npi", -1, 24},      {"vat", -1, 24},
-    {"ein", -1, 24},      {"abn", -1, 24},      {"tfn", -1, 24},       {"aadhaar", -1, 24},  {"id", -1, 12},
-    {"version", -1, 16},  {"zip*", -1, 16},     {"price", -1, 16},     {"amount", -1, 16},   {"total", -1, 16},
-    {"hash", -1, 16},     {"uuid", -1, 16},     {"timestamp", -1, 24}, {"ref*", -1, 16},     {"passport*", -1, 24},
-    {"sequence", -1, 24}, {"lot", -1, 12},      {NULL, 0, 0},
+    {"phone*", 2, 40},    {"telephon*", 2, 40},  {"telefon*", 2, 40},  {"tel", 2, 24},
+    {"téléphone", 2, 40}, {"teléfono*", 2, 40},  {"mobile", 2, 32},    {"mobil", 2, 32},
+    {"móvil", 2, 32},     {"celular", 2, 32},    {"cell", 2, 24},      {"cellphone", 2, 40},
+    {"cellular", 2, 32},  {"handy*", 2, 24},     {"call*", 2, 32},     {"calling", 2, 24},
+    {"dial*", 2, 24},     {"fax*", 2, 32},       {"sms", 2, 32},       {"whatsapp", 2, 32},
+    {"messag*", 2, 32},   {"answering", 2, 24},  {"hotline", 2, 32},   {"voicemail", 2, 32},
+    {"pager", 2, 32},     {"ph", 2, 4},          {"desk", 2, 4},       {"office", 2, 4},
+    {"home", 2, 4},       {"work", 2, 4},        {"line", 2, 8},       {"main", 2, 4},
+    {"direct", 2, 4},     {"emergency", 2, 4},   {"ops", 2, 4},        {"backup", 2, 4},
+    {"contact*", 1, 24},  {"reach*", 1, 24},     {"ring", 1, 16},      {"texted", 1, 16},
+    {"text me", 2, 24},   {"телефон*", 2, 40},   {"тел", 2, 16},       {"电话", 2, 24},
+    {"電話", 2, 24},      {"手机", 2, 24},       {"手機", 2, 24},      {"전화", 2, 24},
+    {"携帯", 2, 24},      {"order", -1, 24},     {"orders", -1, 24},   {"invoice*", -1, 24},
+    {"account*", -1, 24}, {"acct", -1, 24},      {"card", -1, 24},     {"license*", -1, 24},
+    {"licence*", -1, 24}, {"isbn*", -1, 16},     {"issn", -1, 16},     {"doi", -1, 16},
+    {"sku", -1, 16},      {"part", -1, 16},      {"serial", -1, 24},   {"model", -1, 16},
+    {"tracking", -1, 24}, {"ticket*", -1, 24},   {"case", -1, 16},     {"patent", -1, 24},
+    {"routing", -1, 24},  {"iban", -1, 40},      {"ssn", -1, 24},      {"sin", -1, 24},
+    {"nhs", -1, 24},      {"npi", -1, 24},       {"vat", -1, 24},      {"ein", -1, 24},
+    {"abn", -1, 24},      {"tfn", -1, 24},       {"aadhaar", -1, 24},  {"id", -1, 12},
+    {"version", -1, 16},  {"zip*", -1, 16},      {"price", -1, 16},    {"amount", -1, 16},
+    {"total", -1, 16},    {"hash", -1, 16},      {"uuid", -1, 16},     {"timestamp", -1, 24},
+    {"ref*", -1, 16},     {"passport*", -1, 24}, {"sequence", -1, 24}, {"lot", -1, 12},
+    {"", 0, 0},
 };
 
 static const mg_pii_word labels[] = {
     {"office", 2, 3}, {"fax", 2, 3}, {"mobile", 2, 3}, {"mobil", 2, 3}, {"cell", 2, 3}, {"home", 2, 3},
-    {"phone", 2, 3},  {"tel", 2, 3}, {"work", 2, 3},   {"desk", 2, 3},  {"ext", 2, 3},  {NULL, 0, 0},
+    {"phone", 2, 3},  {"tel", 2, 3}, {"work", 2, 3},   {"desk", 2, 3},  {"ext", 2, 3},  {"", 0, 0},
 };
 
 typedef struct shape {
@@ -118,14 +123,15 @@ static int said_of(mg_str text, size_t start, size_t end) {
     int behind = mg_pii_word_behind(text, end, labels);
     if (!behind && mg_pii_behind(text, end, 1) == ' ' && mg_pii_behind(text, end, 2) == 'x')
         behind = mg_pii_is_digit(mg_pii_behind(text, end, 3)) ? 2 : 0; /* an extension */
-    return behind ? behind : mg_pii_word_before(text, start, words);
+    return behind ? behind : mg_pii_word_before(text, start, words, MG_PII_WITHIN);
 }
 
 /* "my Chinese number is": a number that somebody has, without a word of what kind. */
 static bool is_own_number(mg_str text, size_t start, bool grouped) {
-    static const mg_pii_word number[] = {{"number", 1, 5}, {NULL, 0, 0}};
-    static const mg_pii_word own[] = {{"my", 1, 24}, {"his", 1, 24}, {"her", 1, 24}, {"their", 1, 24}, {NULL, 0, 0}};
-    return mg_pii_word_before(text, start, number) && (grouped || mg_pii_word_before(text, start, own));
+    static const mg_pii_word number[] = {{"number", 1, 5}, {"", 0, 0}};
+    static const mg_pii_word own[] = {{"my", 1, 24}, {"his", 1, 24}, {"her", 1, 24}, {"their", 1, 24}, {"", 0, 0}};
+    return mg_pii_word_before(text, start, number, MG_PII_WITHIN) &&
+           (grouped || mg_pii_word_before(text, start, own, MG_PII_WITHIN));
 }
 
 /* The end of the first `n` digits, where a group ends there; 0: none does. */
@@ -201,14 +207,17 @@ static size_t extended(mg_str text, size_t end) {
     return n && !mg_pii_is_word(mg_pii_behind(text, end, n + 2)) ? end + 1 + n : end;
 }
 
-/* Whether something stands in front that makes these digits a part of it. */
-static bool is_part(mg_str text, size_t start, size_t end) {
-    char before = mg_pii_before(text, start, 1), further = mg_pii_before(text, start, 2);
+/* Whether what stands in front, or behind, makes these digits a part of it. */
+static bool goes_back(mg_str text, size_t start) {
+    char before = mg_pii_before(text, start, 1);
+    if (mg_pii_is_word(before) || before == '$' || before == '%' || before == '&') return true;
+    return before && strchr("-./+,:", before) && mg_pii_is_digit(mg_pii_before(text, start, 2));
+}
+
+static bool goes_on(mg_str text, size_t end) {
     char behind = mg_pii_behind(text, end, 1);
-    if (mg_pii_is_word(before) || mg_pii_is_word(behind)) return true;
-    if (before == '$' || before == '%' || before == '&') return true;
-    if (before && strchr("-./+,:", before) && mg_pii_is_digit(further)) return true;
-    return behind == '%' || (behind && strchr("-./,:", behind) && mg_pii_is_digit(mg_pii_behind(text, end, 2)));
+    if (mg_pii_is_word(behind) || behind == '%') return true;
+    return behind && strchr("-./,:", behind) && mg_pii_is_digit(mg_pii_behind(text, end, 2));
 }
 
 double mg_pii_phone_valid(mg_str text, size_t *start, size_t *end) {
@@ -217,7 +226,8 @@ double mg_pii_phone_valid(mg_str text, size_t *start, size_t *end) {
     double confidence;
     if (text.p[*start] == '(' && !memchr(text.p + *start, ')', *end - *start))
         ++*start; /* a remark's, not the number's */
-    if (!shape_read(&s, text, *start, *end) || s.n < FEWEST) return 0;
+    if (goes_back(text, *start) || !shape_read(&s, text, *start, *end) || s.n < FEWEST) return 0;
+    if (!s.plus && goes_on(text, extended(text, stop))) return 0;
     bool abroad = !s.plus && s.n > 9 && strncmp(s.digits, "00", 2) == 0;
     if (s.plus) {
         confidence = international(text, &s, *start, &stop);
@@ -231,7 +241,7 @@ double mg_pii_phone_valid(mg_str text, size_t *start, size_t *end) {
         confidence = national(text, &s, *start, *end);
     }
     stop = extended(text, stop);
-    if (confidence <= 0 || is_part(text, *start, stop)) return 0;
+    if (confidence <= 0 || goes_on(text, stop)) return 0;
     *end = stop;
     return confidence;
 }

@@ -6,7 +6,12 @@
 
 #include <string.h>
 
-enum { SHORTEST = 16, LONGEST_JWT = 8192, LONGEST_VALUE = 512 };
+enum {
+    SHORTEST = 16,
+    LONGEST_JWT = 8192,
+    LONGEST_VALUE = 512,
+    WITHIN = 26, /* where the word of a value begins: the longest one and its reach */
+};
 
 static const mg_pii_word words[] = {
     {"password", 1, 6},   {"passwd", 1, 6},      {"passphrase", 1, 6},  {"pwd", 1, 6},         {"pass", 1, 3},
@@ -15,13 +20,35 @@ static const mg_pii_word words[] = {
     {"secret_key", 1, 6}, {"secretkey", 1, 6},   {"private_key", 1, 6}, {"auth_key", 1, 6},    {"authkey", 1, 6},
     {"accountkey", 1, 6}, {"account_key", 1, 6}, {"signing key", 1, 6}, {"signing_key", 1, 6}, {"encryption_key", 1, 6},
     {"bearer", 1, 3},     {"basic", 1, 3},       {"credential", 1, 6},  {"credentials", 1, 6}, {"signature", 1, 6},
-    {NULL, 0, 0},
+    {"", 0, 0},
 };
 
-/* What tokens are made of. */
-static bool in_token(char c) {
-    return mg_pii_is_word(c) || c == '-' || c == '.' || c == '/' || c == '+' || c == '=' || c == '~' || c == ':';
-}
+/* TOKEN: what tokens are made of. OPENS: what a value stands behind. */
+enum { TOKEN = 1, ALNUM = 2, OPENS = 4 };
+static const unsigned char classes[256] = {
+    ['0' ... '9'] = TOKEN | ALNUM,
+    ['A' ... 'Z'] = TOKEN | ALNUM,
+    ['a' ... 'z'] = TOKEN | ALNUM,
+    ['_'] = TOKEN,
+    ['-'] = TOKEN,
+    ['.'] = TOKEN,
+    ['/'] = TOKEN,
+    ['+'] = TOKEN,
+    ['~'] = TOKEN,
+    ['='] = TOKEN | OPENS,
+    [':'] = TOKEN | OPENS,
+    [0] = OPENS,
+    [' '] = OPENS,
+    ['\t'] = OPENS,
+    ['\n'] = OPENS,
+    ['"'] = OPENS,
+    ['\''] = OPENS,
+    ['`'] = OPENS,
+    ['>'] = OPENS,
+    ['('] = OPENS,
+};
+
+static unsigned char class_of(char c) { return classes[(unsigned char)c]; }
 
 static size_t run_end(mg_str text, size_t at, mg_pii_alphabet a, size_t most) {
     size_t stop = text.n - at > most ? at + most : text.n;
@@ -89,7 +116,7 @@ static size_t value_end(mg_str text, size_t at) {
     while (mg_pii_behind(text, end, 1) == '=') end++;
     if (end - at < SHORTEST || mg_pii_is_word(mg_pii_behind(text, end, 1)) || mg_pii_behind(text, end, 1) == '(')
         return 0;
-    return is_random(text.p + at, end - at) && mg_pii_word_before(text, at, words) > 0 ? end : 0;
+    return is_random(text.p + at, end - at) && mg_pii_word_before(text, at, words, WITHIN) > 0 ? end : 0;
 }
 
 static size_t secret_end(mg_str text, size_t at) {
@@ -102,24 +129,21 @@ static size_t secret_end(mg_str text, size_t at) {
     return end;
 }
 
-/* What a value stands behind. */
-static bool opens_value(char before) { return !before || strchr(" \t\n\"'`=:>(", before); }
-
 /* Sixteen bytes of a token in a row, looked at from their last one, as words are shorter; then each place in it where a
  * word begins. */
 bool mg_pii_secret_gate(mg_str text, size_t *at, mg_pii_window *window) {
     while (*at + SHORTEST <= text.n) {
         size_t i = *at + SHORTEST;
-        while (i > *at && in_token(text.p[i - 1])) i--;
+        while (i > *at && class_of(text.p[i - 1]) & TOKEN) i--;
         if (i > *at) {
             *at = i;
             continue;
         }
-        for (; i < text.n && in_token(text.p[i]); i++) {
-            char before = mg_pii_before(text, i, 1);
-            if (mg_pii_is_alnum(before) || !mg_pii_is_alnum(text.p[i])) continue;
+        for (unsigned char c, before = class_of(mg_pii_before(text, i, 1));
+             i < text.n && (c = class_of(text.p[i])) & TOKEN; i++, before = c) {
+            if (before & ALNUM || !(c & ALNUM)) continue;
             size_t end = secret_end(text, i);
-            if (!end && opens_value(before)) end = value_end(text, i);
+            if (!end && before & OPENS) end = value_end(text, i);
             if (!end) continue;
             *window = (mg_pii_window){i, end};
             *at = end;

@@ -37,14 +37,14 @@ static const mg_pii_word words[] = {
     {"passport*", -1, 24},
     {"part", -1, 16},
     {"siren", -1, 24},
-    {NULL, 0, 0},
+    {"", 0, 0},
 };
 
 double mg_pii_sin_valid(mg_str text, size_t *start, size_t *end) {
     char digits[9];
     if (mg_pii_digits(text, *start, *end, digits, sizeof digits) != 9 || !mg_pii_luhn(digits, 9)) return 0;
     if (digits[0] == '0' || digits[0] == '8' || mg_pii_is_part(text, *start, *end)) return 0;
-    int said = mg_pii_word_before(text, *start, words);
+    int said = mg_pii_word_before(text, *start, words, MG_PII_WITHIN);
     char separator = mg_pii_is_digit(text.p[*start + 3]) ? 0 : text.p[*start + 3];
     if (said > 0) return separator ? 0.95 : 0.9;
     if (mg_pii_is_alone(text)) return separator ? 0.6 : 0.45;

@@ -17,7 +17,7 @@ static const mg_pii_word words[] = {
     {"phone*", -1, 24},  {"tel", -1, 16},        {"fax", -1, 16},       {"sin", -1, 24},        {"social ins*", -1, 40},
     {"routing", -1, 24}, {"account*", -1, 16},   {"license*", -1, 24},  {"licence*", -1, 24},   {"passport*", -1, 24},
     {"ticket*", -1, 16}, {"case", -1, 16},       {"model", -1, 16},     {"isbn*", -1, 16},      {"sku", -1, 16},
-    {NULL, 0, 0},
+    {"", 0, 0},
 };
 
 static bool is_possible(const char *d) {
@@ -50,7 +50,7 @@ double mg_pii_ssn_valid(mg_str text, size_t *start, size_t *end) {
     bool grouped = n >= 11, dashed = grouped && memchr(text.p + *start, '-', n);
     bool glued = dashed && mg_pii_is_letter(mg_pii_before(text, *start, 1)) && is_glued(text, *start);
     if (mg_pii_is_part(text, glued ? 0 : *start, *end)) return 0;
-    int said = mg_pii_word_before(text, *start, words);
+    int said = mg_pii_word_before(text, *start, words, MG_PII_WITHIN);
     if (said > 0) return dashed ? 0.98 : 0.9;
     if (dashed) return said < 0 ? 0.5 : 0.85;
     if (mg_pii_is_alone(text)) return 0.4;

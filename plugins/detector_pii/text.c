@@ -4,14 +4,23 @@
 #include <strings.h>
 
 enum {
-    FURTHEST = 64, /* bytes in front or behind in which words are looked for */
+    NEAR = 4, /* bytes behind a span in which a word begins */
     SHORT = 32
 };
 
-static bool begins_word(mg_str text, size_t i, char first) {
-    char before = mg_pii_before(text, i, 1), c = text.p[i];
-    if ((unsigned char)first >= 0x80 || !mg_pii_is_letter(before)) return true;
-    return mg_pii_is_upper(c) && !mg_pii_is_upper(before);
+/* Other scripts may be written without spaces: a word of theirs may begin anywhere. */
+static bool begins_word(mg_str text, size_t i) {
+    char c = text.p[i], before = mg_pii_before(text, i, 1);
+    if (!mg_pii_is_letter(c)) return (unsigned char)c >= 0x80;
+    return !mg_pii_is_letter(before) || (mg_pii_is_upper(c) && !mg_pii_is_upper(before));
+}
+
+static bool same_letter(char a, char b) { return !((a ^ b) & ~0x20); }
+
+/* What tells most words apart. */
+static bool begins_alike(mg_str text, size_t i, const char *word) {
+    if (!same_letter(word[0], text.p[i])) return false;
+    return word[1] == '\0' || (i + 1 < text.n && same_letter(word[1], text.p[i + 1]));
 }
 
 /* Whether the word stands at i; *end: where it ends, its further letters included. */
@@ -28,28 +37,25 @@ static bool is_at(mg_str text, size_t i, const char *word, size_t *end) {
            (mg_pii_is_upper(text.p[*end]) && !mg_pii_is_upper(text.p[*end - 1]));
 }
 
-int mg_pii_word_before(mg_str text, size_t start, const mg_pii_word *words) {
-    size_t stop = start > FURTHEST ? start - FURTHEST : 0;
+int mg_pii_word_before(mg_str text, size_t start, const mg_pii_word *words, size_t within) {
+    size_t stop = start > within ? start - within : 0, end;
     mg_str front = {text.p, start};
     for (size_t i = start; i-- > stop;) {
-        if (!mg_pii_is_letter(front.p[i]) && (unsigned char)front.p[i] < 0x80) continue;
-        for (const mg_pii_word *w = words; w->text; w++) {
-            size_t end;
-            if (((w->text[0] ^ front.p[i]) & ~0x20) || !begins_word(front, i, w->text[0])) continue;
-            if (is_at(front, i, w->text, &end) && start - end <= w->reach) return w->weight;
-        }
+        if (!begins_word(front, i)) continue;
+        for (const mg_pii_word *w = words; w->text[0]; w++)
+            if (begins_alike(front, i, w->text) && is_at(front, i, w->text, &end) && start - end <= w->reach)
+                return w->weight;
     }
     return 0;
 }
 
 int mg_pii_word_behind(mg_str text, size_t end, const mg_pii_word *words) {
-    size_t stop = text.n - end > FURTHEST ? end + FURTHEST : text.n;
-    for (size_t i = end; i < stop && text.p[i] != '\n'; i++) {
-        for (const mg_pii_word *w = words; w->text; w++) {
-            size_t last;
-            if (((w->text[0] ^ text.p[i]) & ~0x20) || i - end > w->reach || !begins_word(text, i, w->text[0])) continue;
-            if (is_at(text, i, w->text, &last)) return w->weight;
-        }
+    size_t last;
+    for (size_t i = end; i < text.n && i - end <= NEAR && text.p[i] != '\n'; i++) {
+        if (!begins_word(text, i)) continue;
+        for (const mg_pii_word *w = words; w->text[0]; w++)
+            if (i - end <= w->reach && begins_alike(text, i, w->text) && is_at(text, i, w->text, &last))
+                return w->weight;
     }
     return 0;
 }

@@ -20,13 +20,15 @@ static inline char mg_pii_behind(mg_str text, size_t end, size_t n) {
 /* A word or phrase that says what a number is. In ASCII any case matches. It begins where a word begins, also inside a
  * name (home_phone, homePhone), and ends where one ends, unless it is closed by '*': then more letters may follow. */
 typedef struct mg_pii_word {
-    const char *text;
-    int weight; /* > 0: speaks for the type, < 0: for something else */
-    size_t reach; /* the most bytes between the word and the span */
+    char text[22];
+    signed char weight; /* > 0: speaks for the type, < 0: for something else */
+    unsigned char reach; /* the most bytes between the word and the span */
 } mg_pii_word;
 
-/* A list ends with a NULL text. The weight of the nearest word in front; 0: there is none. */
-int mg_pii_word_before(mg_str text, size_t start, const mg_pii_word *words);
+enum { MG_PII_WITHIN = 64 };
+/* A list ends with an empty text. The weight of the nearest word that begins at most `within` bytes in front; 0: there is
+ * none. */
+int mg_pii_word_before(mg_str text, size_t start, const mg_pii_word *words, size_t within);
 /* The same for the first word behind, on the same line. */
 int mg_pii_word_behind(mg_str text, size_t end, const mg_pii_word *words);
 

@@ -3,6 +3,7 @@
 #include "text.h"
 
 #include <string.h>
+#include <strings.h>
 
 enum { STRICT = 100 };
 
@@ -229,13 +230,22 @@ static size_t run_end(mg_str text, size_t i, size_t most, mg_pii_alphabet alphab
     return i;
 }
 
+/* "\\=" and "%3D", as programs and URLs write the '=' inside of some. */
+static size_t escaped_end(mg_str text, size_t i) {
+    if (text.n - i > 2 && strncasecmp(text.p + i, "%3d", 3) == 0) return i + 3;
+    return text.n - i > 1 && memcmp(text.p + i, "\\=", 2) == 0 ? i + 2 : i;
+}
+
 /* The first STRICT bytes decide, so that little is looked at in vain: a prefix may come again and again. */
 static size_t tail_end(mg_str text, size_t at, const mg_pii_vendor *v) {
     bool digits = v->alphabet != MG_PII_UPPER && v->alphabet != MG_PII_BASE64;
     size_t first = at + strlen(v->prefix), i = run_end(text, first, STRICT + 1, v->alphabet);
     if (i - first < (v->least < STRICT ? v->least : STRICT) || is_uniform(text.p + first, i - first)) return 0;
     if ((v->most <= STRICT && i - first > v->most) || (digits && !has_digit(text.p + first, i - first))) return 0;
-    i = run_end(text, i, text.n, v->alphabet);
+    for (size_t from = first; i > from && v->most > STRICT;) {
+        from = run_end(text, i, text.n, v->alphabet);
+        i = v->alphabet == MG_PII_BASE64 ? escaped_end(text, from) : from;
+    }
     while (v->alphabet == MG_PII_DOTTED && text.p[i - 1] == '.') i--;
     return i - first < v->least || mg_pii_is_alnum(mg_pii_behind(text, i, 1)) ? 0 : i;
 }
@@ -252,6 +262,7 @@ size_t mg_pii_vendor_end(mg_str text, size_t at) {
     }
     for (; low < mg_pii_vendors_n && (unsigned char)mg_pii_vendors[low].prefix[0] == c; low++) {
         const mg_pii_vendor *v = &mg_pii_vendors[low];
+        if (at + 1 < text.n && v->prefix[1] != text.p[at + 1]) continue;
         size_t n = strlen(v->prefix);
         if (text.n - at < n + v->least || memcmp(text.p + at, v->prefix, n) != 0) continue;
         size_t end = tail_end(text, at, v);
