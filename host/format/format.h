@@ -13,14 +13,14 @@
 
 /* What the gateway itself reads out of a request's body. Strings point into the tree. */
 typedef struct mg_facts {
-    mg_str model;        /* "" where the body has none (Gemini: it stands in the path) */
-    bool stream;         /* false where the path says it (Gemini) */
-    bool usage_asked;    /* the client wants to see usage in its stream; true where the format always shows it */
-    bool base64;         /* embeddings: vectors as base64 */
-    mg_str user;         /* user, safety_identifier, metadata.user_id; or "" */
+    mg_str model; /* "" where the body has none (Gemini: it stands in the path) */
+    bool stream; /* false where the path says it (Gemini) */
+    bool usage_asked; /* the client wants to see usage in its stream; true where the format always shows it */
+    bool base64; /* embeddings: vectors as base64 */
+    mg_str user; /* user, safety_identifier, metadata.user_id; or "" */
     const mg_json *tags; /* the object of client tags (metadata), or NULL */
-    int64_t max_output;  /* tokens, for each answer; -1: not said */
-    int64_t choices;     /* answers asked for; 1 unless said */
+    int64_t max_output; /* tokens, for each answer; -1: not said */
+    int64_t choices; /* answers asked for; 1 unless said */
     const mg_json *tools; /* the list, or NULL */
     bool single; /* embeddings: Gemini's embedContent, which is answered with one vector and not with a list */
 } mg_facts;
@@ -76,7 +76,7 @@ typedef struct mg_note {
 } mg_note;
 
 typedef struct mg_finish {
-    mg_str reason;        /* canonical; "" if the vendor gave none */
+    mg_str reason; /* canonical; "" if the vendor gave none */
     mg_str vendor_reason;
     mg_str stop_sequence;
     mg_buf logprobs; /* elements, comma-separated, or empty */
@@ -88,7 +88,7 @@ enum { MG_REPLY_CHOICES = 128 };
 typedef struct mg_reply {
     mg_arena *arena;
     mg_operation operation;
-    char id[40];  /* of our request, without a prefix: [0-9a-f], 32 of them */
+    char id[40]; /* of our request, without a prefix: [0-9a-f], 32 of them */
     int64_t created_s;
     mg_str model; /* that answered */
     mg_str upstream_id;
@@ -124,7 +124,8 @@ typedef struct mg_stream {
 /* An error for the client. */
 typedef struct mg_fault {
     int status; /* HTTP, in OpenAI's terms (mg_format.status maps it) */
-    mg_str code, message; /* code: rate_limit_exceeded, insufficient_quota, invalid_api_key, model_not_found, overloaded,
+    mg_str code,
+        message; /* code: rate_limit_exceeded, insufficient_quota, invalid_api_key, model_not_found, overloaded,
                            * content_filter, … */
     mg_str param; /* "" mostly */
     mg_str request_id;

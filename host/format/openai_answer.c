@@ -156,14 +156,14 @@ static void write_choice(const mg_reply *r, int64_t choice, mg_buf *o) {
 static void write_usage(const mg_usage *u, mg_operation op, mg_buf *o) {
     mg_buf_printf(o, "{\"prompt_tokens\":%lld", (long long)u->input);
     if (op == MG_OP_CHAT)
-        mg_buf_printf(o,
-                      ",\"completion_tokens\":%lld,\"total_tokens\":%lld,\"prompt_tokens_details\":{\"cached_tokens\":%lld,"
-                      "\"cache_write_tokens\":%lld,\"audio_tokens\":%lld},\"completion_tokens_details\":"
-                      "{\"reasoning_tokens\":%lld,\"audio_tokens\":%lld,\"accepted_prediction_tokens\":0,"
-                      "\"rejected_prediction_tokens\":0}}",
-                      (long long)u->output, (long long)(u->input + u->output), (long long)u->cached,
-                      (long long)u->cache_write, (long long)u->audio_input, (long long)u->reasoning,
-                      (long long)u->audio_output);
+        mg_buf_printf(
+            o,
+            ",\"completion_tokens\":%lld,\"total_tokens\":%lld,\"prompt_tokens_details\":{\"cached_tokens\":%lld,"
+            "\"cache_write_tokens\":%lld,\"audio_tokens\":%lld},\"completion_tokens_details\":"
+            "{\"reasoning_tokens\":%lld,\"audio_tokens\":%lld,\"accepted_prediction_tokens\":0,"
+            "\"rejected_prediction_tokens\":0}}",
+            (long long)u->output, (long long)(u->input + u->output), (long long)u->cached, (long long)u->cache_write,
+            (long long)u->audio_input, (long long)u->reasoning, (long long)u->audio_output);
     else
         mg_buf_printf(o, ",\"total_tokens\":%lld}", (long long)u->input);
 }
@@ -175,7 +175,8 @@ static void write_embeddings(const mg_reply *r, mg_buf *o) {
         if (b->type != MG_EVENT_EMBEDDING) continue;
         mg_buf_printf(o, "%s{\"object\":\"embedding\",\"index\":%lld,\"embedding\":%s", n++ ? "," : "",
                       (long long)b->index, r->base64 ? "\"" : "");
-        if (!mg_format_vector(mg_buf_view(&b->text), r->base64, o)) mg_buf_str(o, r->base64 ? MG_STR("") : MG_STR("[]"));
+        if (!mg_format_vector(mg_buf_view(&b->text), r->base64, o))
+            mg_buf_str(o, r->base64 ? MG_STR("") : MG_STR("[]"));
         mg_buf_str(o, r->base64 ? MG_STR("\"}") : MG_STR("}"));
     }
     mg_buf_str(o, MG_STR("],\"model\":"));
@@ -210,11 +211,13 @@ typedef struct state {
     uint8_t begun[MG_REPLY_CHOICES / 8]; /* choices whose role has been said */
     uint8_t finished[MG_REPLY_CHOICES / 8];
     size_t n_choices;
-    mg_event_type last; /* kind of the block that is open, META if none was; of which choice, and for tools which call */
+    mg_event_type
+        last; /* kind of the block that is open, META if none was; of which choice, and for tools which call */
     int64_t choice, call;
     char *thought; /* text of that block, if it is reasoning: its signature comes with all of it */
     size_t n_thought, room;
-    uint8_t torn[MG_REPLY_CHOICES / 8]; /* choices whose reasoning others have come between: it is not known as a whole */
+    uint8_t
+        torn[MG_REPLY_CHOICES / 8]; /* choices whose reasoning others have come between: it is not known as a whole */
 } state;
 enum { THOUGHT_MOST = 1 << 20 }; /* bytes; longer ones are not handed back */
 _Static_assert(sizeof(state) <= MG_OPENAI_STREAM_STATE, "the stream's state");

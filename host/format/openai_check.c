@@ -34,8 +34,11 @@ static const field chat_fields[] = {{MG_STR_INIT("messages"), ARRAY},
                                     {MG_STR_INIT("user"), STRING},
                                     {MG_STR_INIT("metadata"), OBJECT},
                                     {{NULL, 0}, 0}};
-static const field input_fields[] = {
-    {MG_STR_INIT("input"), STRING | ARRAY}, {MG_STR_INIT("dimensions"), NUMBER}, {MG_STR_INIT("encoding_format"), STRING}, {MG_STR_INIT("user"), STRING}, {{NULL, 0}, 0}};
+static const field input_fields[] = {{MG_STR_INIT("input"), STRING | ARRAY},
+                                     {MG_STR_INIT("dimensions"), NUMBER},
+                                     {MG_STR_INIT("encoding_format"), STRING},
+                                     {MG_STR_INIT("user"), STRING},
+                                     {{NULL, 0}, 0}};
 
 static mg_status check_fields(const mg_json *root, const field *fields, mg_error *error) {
     for (; fields->name.n; fields++) {
@@ -55,8 +58,8 @@ static mg_status check_positive(const mg_json *root, const char *name, mg_error 
 }
 
 static bool role_known(mg_str role) {
-    static const mg_str roles[] = {MG_STR_INIT("user"),   MG_STR_INIT("assistant"), MG_STR_INIT("system"),
-                                   MG_STR_INIT("tool"),   MG_STR_INIT("developer"), MG_STR_INIT("function")};
+    static const mg_str roles[] = {MG_STR_INIT("user"), MG_STR_INIT("assistant"), MG_STR_INIT("system"),
+                                   MG_STR_INIT("tool"), MG_STR_INIT("developer"), MG_STR_INIT("function")};
     for (size_t k = 0; k < sizeof roles / sizeof roles[0]; k++)
         if (mg_str_eq(role, roles[k])) return true;
     return false;

@@ -107,8 +107,7 @@ mg_status mg_openai_set_system(const mg_draft *d, mg_str text, mg_error *error) 
             mg_edits_remove(d->edits, messages, m, d->source);
         placed = true;
     }
-    if (!placed)
-        mg_edits_append(d->edits, messages, message_json(d->edits->arena, MG_STR("system"), text), true);
+    if (!placed) mg_edits_append(d->edits, messages, message_json(d->edits->arena, MG_STR("system"), text), true);
     return MG_OK;
 }
 
@@ -121,8 +120,7 @@ mg_status mg_openai_add_message(const mg_draft *d, mg_str role, mg_str text, mg_
 
 mg_status mg_openai_set_max_output(const mg_draft *d, int64_t tokens, mg_error *error) {
     (void)error;
-    bool old =
-        mg_json_get(d->root, MG_STR("max_tokens")) && !mg_json_get(d->root, MG_STR("max_completion_tokens"));
+    bool old = mg_json_get(d->root, MG_STR("max_tokens")) && !mg_json_get(d->root, MG_STR("max_completion_tokens"));
     mg_edits_set(d->edits, d->root, old ? MG_STR("max_tokens") : MG_STR("max_completion_tokens"),
                  mg_arena_int(d->edits->arena, tokens));
     return MG_OK;

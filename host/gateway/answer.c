@@ -28,8 +28,7 @@ static void reply_head(mg_request *r, mg_reply *reply) {
 
 static mg_reply *new_reply(mg_request *r) {
     mg_reply *reply = MG_ARENA_NEW(r->arena, mg_reply);
-    mg_reply_init(reply, r->arena, r->operation,
-                  r->operation == MG_OP_EMBEDDINGS ? MG_EMBEDDINGS_MAX : MG_ANSWER_MAX);
+    mg_reply_init(reply, r->arena, r->operation, r->operation == MG_OP_EMBEDDINGS ? MG_EMBEDDINGS_MAX : MG_ANSWER_MAX);
     reply_head(r, reply);
     return reply;
 }
@@ -132,8 +131,8 @@ static void on_event(void *ctx, const mg_event *e) {
     }
     note_event(a, e);
     if (a->bad_frame || (a->native && a->event_stream)) return;
-    bool bookkeeping = e->type == MG_EVENT_META || e->type == MG_EVENT_USAGE || e->type == MG_EVENT_ERROR ||
-                       e->type == MG_EVENT_DONE;
+    bool bookkeeping =
+        e->type == MG_EVENT_META || e->type == MG_EVENT_USAGE || e->type == MG_EVENT_ERROR || e->type == MG_EVENT_DONE;
     if (!a->event_stream) {
         if (a->reply) mg_reply_event(a->reply, e);
         return;
@@ -232,7 +231,8 @@ static void deliver(mg_attempt *a, mg_str bytes) {
     if (a->hold) {
         a->bad_frame = !mg_buf_str(&a->held, bytes);
         if (a->bad_frame)
-            mg_attempt_fault(a, "too_large", MG_STR("the stream is longer than the gateway holds for a policy's verdict"));
+            mg_attempt_fault(a, "too_large",
+                             MG_STR("the stream is longer than the gateway holds for a policy's verdict"));
         return;
     }
     write_out(a, bytes);

@@ -32,8 +32,7 @@ static void out_header(void *ctx, mg_str name, mg_str value) {
     for (size_t i = 0; i < a->n_headers; i++) {
         if (!mg_str_eq(a->headers[i].name, name)) continue;
         if (mg_str_is(name, "anthropic-beta") || mg_str_is(name, "openai-beta"))
-            a->headers[i].value =
-                mg_arena_join(arena, (const mg_str[]){a->headers[i].value, MG_STR(","), value}, 3);
+            a->headers[i].value = mg_arena_join(arena, (const mg_str[]){a->headers[i].value, MG_STR(","), value}, 3);
         return;
     }
     if (a->n_headers == MG_ATTEMPT_HEADERS) return;
@@ -101,7 +100,8 @@ static mg_status make_canonical(mg_request *r, mg_error *error) {
         return MG_OK;
     }
     mg_buf b = {.max = MG_EMBEDDINGS_MAX};
-    mg_status st = r->format->canonical(r->operation, r->root, r->body, r->model, r->stream, &b, note_dropped, r, error);
+    mg_status st =
+        r->format->canonical(r->operation, r->root, r->body, r->model, r->stream, &b, note_dropped, r, error);
     if (st == MG_OK && b.over) st = mg_fail(error, 413, "too_large", "the translated request does not fit into memory");
     if (st == MG_OK) {
         mg_str text = mg_arena_dup(r->arena, mg_buf_view(&b));
@@ -162,7 +162,8 @@ static mg_status sign(mg_attempt *a, const mg_provider_out *out, mg_error *error
     size_t slash = mg_str_find(rest, '/');
     mg_str path = mg_str_skip(rest, slash), host = mg_str_from(rest.p, slash);
     mg_str usual = mg_str_starts(url, MG_STR("https")) ? MG_STR(":443") : MG_STR(":80");
-    if (host.n > usual.n && mg_str_eq(mg_str_skip(host, host.n - usual.n), usual)) host.n -= usual.n; /* as it is sent */
+    if (host.n > usual.n && mg_str_eq(mg_str_skip(host, host.n - usual.n), usual))
+        host.n -= usual.n; /* as it is sent */
     if (path.n && path.p[path.n - 1] == '/') path.n--;
     const mg_signing signing = {.size = sizeof signing,
                                 .method = a->method,
@@ -176,8 +177,8 @@ static mg_status sign(mg_attempt *a, const mg_provider_out *out, mg_error *error
 }
 
 static mg_status encode(mg_attempt *a, mg_error *error) {
-    const mg_provider_out out = {sizeof out, a, out_method, out_path, out_header, out_splice, out_write, out_text,
-                                 out_drop};
+    const mg_provider_out out = {sizeof out, a,         out_method, out_path, out_header,
+                                 out_splice, out_write, out_text,   out_drop};
     const mg_provider_request pr = provider_request(a);
     a->method = MG_STR("POST");
     if (a->native)
@@ -191,9 +192,7 @@ static mg_status encode(mg_attempt *a, mg_error *error) {
         return st == MG_DECLINED ? mg_fail(error, 400, "unsupported", "this provider does not offer the operation")
                                  : st;
     if (a->written.over) return mg_fail(error, 413, "too_large", "the translated request does not fit into memory");
-    a->body = a->written.n ? mg_buf_view(&a->written)
-              : a->edits.n ? mg_edits_render(&a->edits, pr.body)
-                           : pr.body;
+    a->body = a->written.n ? mg_buf_view(&a->written) : a->edits.n ? mg_edits_render(&a->edits, pr.body) : pr.body;
     return sign(a, &out, error);
 }
 
@@ -352,7 +351,8 @@ static void send(mg_attempt *a) {
     if (a->target->total_ms) q.timeouts.total_ms = a->target->total_ms;
     if (a->r->routing.first_byte_ms) q.timeouts.first_byte_ms = a->r->routing.first_byte_ms;
     uint64_t left = mg_dispatch_left(a->r);
-    if (left != UINT64_MAX && (!q.timeouts.total_ms || left < q.timeouts.total_ms)) q.timeouts.total_ms = left ? left : 1;
+    if (left != UINT64_MAX && (!q.timeouts.total_ms || left < q.timeouts.total_ms))
+        q.timeouts.total_ms = left ? left : 1;
     a->call = mg_upstream_start(a->r->worker->upstream, &q, &upstream_events, a);
 }
 

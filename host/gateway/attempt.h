@@ -105,7 +105,8 @@ void mg_answer_ended(mg_attempt *a);
 /* What the attempt tells the pipeline (gateway/pipeline.c). Each may end the request: the caller touches nothing after. */
 void mg_pipeline_progress(mg_attempt *a); /* frames were taken */
 void mg_pipeline_answered(mg_attempt *a); /* the answer is whole, whatever its status */
-bool mg_pipeline_drain(mg_request *r); /* the client has gone: true if an answer is under way that can be read to its end */
+bool mg_pipeline_drain(
+    mg_request *r); /* the client has gone: true if an answer is under way that can be read to its end */
 void mg_pipeline_failed(mg_attempt *a); /* it is not: a->kind says why */
 
 #endif

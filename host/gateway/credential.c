@@ -7,10 +7,10 @@
 #include <stdlib.h>
 
 enum {
-    KEPT = 32,              /* tokens of a worker; the one that ended first makes room */
-    EARLY_MS = 120000,      /* before its end a token is asked for anew, while the old one serves on */
-    LEAST_MS = 5000,        /* a token with less left is not used */
-    FAILED_MS = 2000,       /* so long a failure is the answer, so that a token server is not flooded */
+    KEPT = 32, /* tokens of a worker; the one that ended first makes room */
+    EARLY_MS = 120000, /* before its end a token is asked for anew, while the old one serves on */
+    LEAST_MS = 5000, /* a token with less left is not used */
+    FAILED_MS = 2000, /* so long a failure is the answer, so that a token server is not flooded */
     TOKEN_MAX = 16384
 };
 
@@ -39,14 +39,18 @@ typedef struct asking {
     mg_buf body;
 } asking;
 
-static void out_method(void *ctx, mg_str s) { ((asking *)ctx)->request.method = mg_arena_dup(((asking *)ctx)->arena, s); }
+static void out_method(void *ctx, mg_str s) {
+    ((asking *)ctx)->request.method = mg_arena_dup(((asking *)ctx)->arena, s);
+}
 static void out_path(void *ctx, mg_str s) { ((asking *)ctx)->request.url = mg_arena_dup(((asking *)ctx)->arena, s); }
 static void out_header(void *ctx, mg_str name, mg_str value) {
     asking *a = ctx;
     if (a->request.n_headers == sizeof a->headers / sizeof a->headers[0]) return;
     a->headers[a->request.n_headers++] = (mg_header){mg_arena_dup(a->arena, name), mg_arena_dup(a->arena, value)};
 }
-static void out_splice(void *ctx, size_t start, size_t end, mg_str text) { (void)ctx, (void)start, (void)end, (void)text; }
+static void out_splice(void *ctx, size_t start, size_t end, mg_str text) {
+    (void)ctx, (void)start, (void)end, (void)text;
+}
 static void out_write(void *ctx, mg_str bytes) { mg_buf_str(&((asking *)ctx)->body, bytes); }
 static void out_text(void *ctx, mg_str text) { mg_buf_json(&((asking *)ctx)->body, text); }
 static void out_drop(void *ctx, mg_str member) { (void)ctx, (void)member; }
@@ -111,8 +115,8 @@ static void on_answer(void *arg, const mg_fetch_result *result, const mg_error *
 /* MG_DECLINED: the provider needs no token. */
 static mg_status ask(credential *c, void *self, mg_error *error) {
     asking a = {.arena = mg_arena_create(2048), .body = {.max = 64 * 1024}};
-    const mg_provider_out out = {sizeof out, &a, out_method, out_path, out_header, out_splice, out_write, out_text,
-                                 out_drop};
+    const mg_provider_out out = {sizeof out, &a,        out_method, out_path, out_header,
+                                 out_splice, out_write, out_text,   out_drop};
     a.request.method = MG_STR("POST");
     a.request.headers = a.headers;
     mg_status st = c->ops->credential(self, mg_clock_unix_ms() / 1000, &out, error);

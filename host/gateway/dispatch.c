@@ -109,13 +109,11 @@ static bool learn(mg_request *r, const mg_attempt *a, uint64_t now) {
     const mg_keyring_settings settings = MG_KEYRING_DEFAULTS;
     mg_keyring *ring = a->target->provider->keyring;
     if (!ring) {
-        if (told(a) && a->choice.circuit)
-            mg_circuit_hold(a->choice.circuit, now + (uint64_t)a->retry_after_ms, now);
+        if (told(a) && a->choice.circuit) mg_circuit_hold(a->choice.circuit, now + (uint64_t)a->retry_after_ms, now);
         return false;
     }
     if (!mg_keyring_report(ring, &settings, a->choice.key, a->failure, a->retry_after_ms, now)) return false;
-    return ++r->key_changes < (int)mg_keyring_size(ring) &&
-           mg_keyring_choose(ring, &settings, now).wait_ms == 0;
+    return ++r->key_changes < (int)mg_keyring_size(ring) && mg_keyring_choose(ring, &settings, now).wait_ms == 0;
 }
 
 static size_t place_of(const mg_request *r, const mg_target *t) { return (size_t)(t - r->targets); }

@@ -16,7 +16,7 @@ uint32_t mg_dispatch_needs(const mg_request *r);
 
 typedef enum mg_recovery {
     MG_RECOVERY_NONE, /* the failure is the client's to know */
-    MG_RECOVERY_NOW,  /* r->choice is the next attempt's */
+    MG_RECOVERY_NOW, /* r->choice is the next attempt's */
     MG_RECOVERY_LATER /* the same target once more, in *wait_ms */
 } mg_recovery;
 /* What may follow the failed attempt, and notes what it taught about target and key. */

@@ -19,13 +19,16 @@ static bool openai_route(mg_str path, mg_endpoint *out) {
                   {"/models", &mg_format_openai, MG_OP_MODELS, true}};
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
         if (mg_str_is(path, routes[i].path)) {
-            *out = (mg_endpoint){.format = routes[i].format, .operation = routes[i].operation, .get = routes[i].get,
-                              .known = true};
+            *out = (mg_endpoint){
+                .format = routes[i].format, .operation = routes[i].operation, .get = routes[i].get, .known = true};
             return true;
         }
     if (!mg_str_starts(path, MG_STR("/models/")) || path.n == 8) return false;
-    *out = (mg_endpoint){.format = &mg_format_openai, .operation = MG_OP_MODELS, .get = true, .known = true,
-                      .model = mg_str_skip(path, 8)};
+    *out = (mg_endpoint){.format = &mg_format_openai,
+                         .operation = MG_OP_MODELS,
+                         .get = true,
+                         .known = true,
+                         .model = mg_str_skip(path, 8)};
     return true;
 }
 
@@ -48,9 +51,8 @@ static bool azure_route(mg_str path, mg_endpoint *out) {
 static bool anthropic_route(const mg_exchange *x, mg_str path, mg_endpoint *out) {
     bool messages = mg_str_is(path, "/messages"), count = mg_str_is(path, "/messages/count_tokens");
     if (messages || count) {
-        *out = (mg_endpoint){.format = &mg_format_anthropic,
-                          .operation = count ? MG_OP_COUNT_TOKENS : MG_OP_CHAT,
-                          .known = true};
+        *out = (mg_endpoint){
+            .format = &mg_format_anthropic, .operation = count ? MG_OP_COUNT_TOKENS : MG_OP_CHAT, .known = true};
         return true;
     }
     if (!mg_str_starts(path, MG_STR("/models")) || !mg_exchange_header(x, MG_STR("anthropic-version")).n) return false;

@@ -8,12 +8,12 @@
 typedef struct mg_endpoint {
     const mg_format *format;
     mg_operation operation;
-    bool known;    /* there is such a route */
-    bool get;      /* it takes GET (and HEAD); else POST */
-    bool one;      /* a single embedding (Gemini's embedContent) */
-    bool stream;   /* the path asks for a stream */
-    bool array;    /* … as one JSON array */
-    mg_str model;  /* named by the path, still percent-encoded; or "" */
+    bool known; /* there is such a route */
+    bool get; /* it takes GET (and HEAD); else POST */
+    bool one; /* a single embedding (Gemini's embedContent) */
+    bool stream; /* the path asks for a stream */
+    bool array; /* … as one JSON array */
+    mg_str model; /* named by the path, still percent-encoded; or "" */
 } mg_endpoint;
 
 /* Of any request: `format` is set even where there is no such route, so that the error has the client's shape. */

@@ -15,10 +15,8 @@ static void reply_error(mg_exchange *x, const mg_format *format, int status, con
     mg_buf b = {0};
     const mg_header h[] = {{MG_STR("content-type"), MG_STR("application/json")},
                            {MG_STR("x-should-retry"), MG_STR("false")}};
-    const mg_fault fault = {.status = status,
-                            .code = mg_str_of(code),
-                            .message = mg_str_of(message),
-                            .retry_after_ms = -1};
+    const mg_fault fault = {
+        .status = status, .code = mg_str_of(code), .message = mg_str_of(message), .retry_after_ms = -1};
     format->error(&fault, &b);
     mg_exchange_reply(x, format->status ? format->status(status, fault.code) : status, h, 2, mg_buf_view(&b));
     mg_buf_finish(&b);

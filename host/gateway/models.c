@@ -40,8 +40,7 @@ static void add_priced(list *l, const mg_provider_use *p) {
     for (size_t i = 0; i < mg_prices_count(r->snapshot->prices); i++) {
         const mg_price *price = mg_prices_at(r->snapshot->prices, i);
         if (!mg_str_eq(price->provider, p->name) && !mg_str_is(price->provider, mg_use_plugin(p->use)->name)) continue;
-        mg_str id =
-            mg_arena_printf(r->arena, MG_STR_FMT "/" MG_STR_FMT, MG_STR_ARG(p->name), MG_STR_ARG(price->model));
+        mg_str id = mg_arena_printf(r->arena, MG_STR_FMT "/" MG_STR_FMT, MG_STR_ARG(p->name), MG_STR_ARG(price->model));
         if (mg_route_allowed(r->org, r->key, id, id))
             add(l, (mg_model_row){id, p->name, price->context, price->max_output});
     }

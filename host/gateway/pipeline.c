@@ -4,6 +4,7 @@
 #include "gateway/credential.h"
 #include "gateway/dispatch.h"
 #include "gateway/limits.h"
+#include "gateway/pipeline_step.h"
 #include "gateway/refusal.h"
 #include "gateway/route.h"
 #include "gateway/tokens.h"
@@ -11,36 +12,9 @@
 
 #include <stdio.h>
 
-typedef enum step {
-    STEP_LIMITS, /* configured request limits */
-    STEP_ADMIT,
-    STEP_PROMPT,
-    STEP_SCREEN,
-    STEP_ROUTE,
-    STEP_ESTIMATE,
-    STEP_SPEND,
-    STEP_RESERVE,
-    STEP_DISPATCH,
-    STEP_UPSTREAM, /* an attempt is under way */
-    STEP_WINDOW, /* a reply policy judges part of a stream */
-    STEP_FAILED,
-    STEP_ANSWERED,
-    STEP_REPLY,
-    STEP_DELIVER,
-    STEP_SETTLE
-} step;
-
-typedef enum next { GO, WAIT, OVER } next;
-
-static next go(mg_request *r, step s) {
-    r->step = s;
-    r->phase_begun = false;
-    return GO;
-}
-
 /* ---- policies ---------------------------------------------------------------------------------------------------- */
 
-static next refuse_verdict(mg_request *r) {
+static mg_next refuse_verdict(mg_request *r) {
     const mg_verdict v = r->verdict;
     mg_request_decide(r, mg_phase_name(r->phase), v.rule, "deny", "\"status\":%d", v.status ? v.status : 403);
     mg_refuse(r, v.status ? v.status : 403, v.code.n ? v.code : MG_STR("policy_denied"),
@@ -49,7 +23,7 @@ static next refuse_verdict(mg_request *r) {
     return OVER;
 }
 
-static next answer_verdict(mg_request *r) {
+static mg_next answer_verdict(mg_request *r) {
     const mg_verdict v = r->verdict;
     mg_exchange *x = r->x;
     mg_header h[MG_ANSWER_HEADERS];
@@ -71,7 +45,7 @@ static void on_queue_timer(void *arg) {
 }
 
 /* The phase is asked again now and then until it lets the request through or the wait is over. */
-static next queue_verdict(mg_request *r) {
+static mg_next queue_verdict(mg_request *r) {
     uint64_t now = mg_evloop_now(r->worker->loop);
     int64_t wait = r->verdict.max_wait_ms > 0 ? r->verdict.max_wait_ms : 0;
     if (!r->queue_until) {
@@ -92,7 +66,7 @@ static next queue_verdict(mg_request *r) {
 }
 
 /* Asks the policies of a phase. GO: nobody objects. */
-static next ask(mg_request *r, mg_phase phase) {
+static mg_next ask(mg_request *r, mg_phase phase) {
     const mg_policy_runner *p = &r->worker->policy;
     if (!r->phase_begun) {
         if (!r->policies || !p->has(p->ctx, r->policies, r->org->id, phase)) return GO;
@@ -107,10 +81,10 @@ static next ask(mg_request *r, mg_phase phase) {
     return GO;
 }
 
-static next ask_phase(mg_request *r, mg_phase phase, step after) {
+static mg_next ask_phase(mg_request *r, mg_phase phase, mg_step after) {
     if (r->timer) return WAIT; /* queued */
     if (ask(r, phase) == WAIT) return WAIT;
-    if (!r->phase_begun) return go(r, after);
+    if (!r->phase_begun) return mg_pipeline_go(r, after);
     switch (r->verdict.kind) {
     case MG_VERDICT_DENY: return refuse_verdict(r);
     case MG_VERDICT_ANSWER: return answer_verdict(r);
@@ -118,7 +92,7 @@ static next ask_phase(mg_request *r, mg_phase phase, step after) {
     case MG_VERDICT_NONE: break;
     }
     r->queue_until = 0;
-    return go(r, after);
+    return mg_pipeline_go(r, after);
 }
 
 /* ---- limits ------------------------------------------------------------------------------------------------------ */
@@ -132,7 +106,7 @@ static void on_taken(void *arg, bool ok, uint64_t wait_ms, const mg_error *error
     if (!r->taking) mg_pipeline_run(r); /* else the step that asked is on the stack and looks by itself */
 }
 
-static next refuse_limit(mg_request *r) {
+static mg_next refuse_limit(mg_request *r) {
     if (r->take_error.text[0]) {
         mg_refuse_error(r, &r->take_error, MG_OUTCOME_DENIED);
     } else if (r->budget_refused) {
@@ -151,17 +125,17 @@ static next refuse_limit(mg_request *r) {
     return OVER;
 }
 
-static next step_limits(mg_request *r) {
+static mg_next step_limits(mg_request *r) {
     if (!r->phase_begun) {
         r->phase_begun = true;
         r->take_done = false;
-        if (!r->org->n_limits) return go(r, STEP_ADMIT);
+        if (!r->org->n_limits) return mg_pipeline_go(r, STEP_ADMIT);
         r->taking = true;
         mg_limits_take(r, r->org->limits, r->org->n_limits, on_taken, r);
         r->taking = false;
     }
     if (!r->take_done) return WAIT;
-    return r->take_ok ? go(r, STEP_ADMIT) : refuse_limit(r);
+    return r->take_ok ? mg_pipeline_go(r, STEP_ADMIT) : refuse_limit(r);
 }
 
 /* Vendors bill neither. */
@@ -184,7 +158,7 @@ static bool keep_priced(mg_request *r) {
 }
 
 /* The most that the request can cost. A token is at least one byte, so the body's bound is the input's. */
-static next step_estimate(mg_request *r) {
+static mg_next step_estimate(mg_request *r) {
     mg_error error;
     if (mg_request_sync_members(r, &error) != MG_OK) {
         mg_refuse_error(r, &error, MG_OUTCOME_DENIED);
@@ -210,10 +184,10 @@ static next step_estimate(mg_request *r) {
         if (i == 0) r->tokens_max_output = most.output;
     }
     r->tokens_input = (int64_t)(mg_request_bytes(r) / 4 + 1);
-    return go(r, STEP_SPEND);
+    return mg_pipeline_go(r, STEP_SPEND);
 }
 
-static next step_reserve(mg_request *r) {
+static mg_next step_reserve(mg_request *r) {
     if (!r->phase_begun) {
         r->phase_begun = true;
         r->take_done = false;
@@ -222,234 +196,7 @@ static next step_reserve(mg_request *r) {
         r->taking = false;
     }
     if (!r->take_done) return WAIT;
-    return r->take_ok ? go(r, STEP_DISPATCH) : refuse_limit(r);
-}
-
-/* ---- attempts ---------------------------------------------------------------------------------------------------- */
-
-static void watch_reply(mg_request *r) {
-    const mg_policy_runner *p = &r->worker->policy;
-    r->reply_watched = r->stream && r->policies && p->has(p->ctx, r->policies, r->org->id, MG_PHASE_REPLY);
-    if (r->reply_watched) r->reply_window = p->window(p->ctx, r->policies, r->org->id);
-}
-
-static void on_retry_timer(void *arg) {
-    mg_request *r = arg;
-    r->timer = NULL;
-    mg_pipeline_run(r);
-}
-
-static next no_target(mg_request *r) {
-    bool never = r->open_wait_ms == UINT64_MAX;
-    if (r->limited && !never) {
-        mg_refuse(r, 429, MG_STR("rate_limit_exceeded"),
-                  mg_arena_printf(r->arena, "The provider limits our rate. Try again in %.3f s.",
-                                  (double)r->open_wait_ms / 1000),
-                  (int64_t)r->open_wait_ms, MG_OUTCOME_ERROR);
-        return OVER;
-    }
-    uint64_t wait_ms;
-    if (mg_dispatch_patient(r, &wait_ms)) {
-        r->timer = mg_evloop_timer(r->worker->loop, wait_ms, on_retry_timer, r);
-        return WAIT;
-    }
-    mg_refuse(r, 503, MG_STR("no_provider_available"),
-              never ? MG_STR("No provider can take this request now.")
-                    : mg_arena_printf(r->arena, "No provider can take this request now. Try again in %.3f s.",
-                                      (double)r->open_wait_ms / 1000),
-              never ? -1 : (int64_t)r->open_wait_ms, MG_OUTCOME_ERROR);
-    return OVER;
-}
-
-/* The token that the chosen target is called with, where it takes one. */
-static mg_status take_credential(mg_request *r, mg_error *error) {
-    mg_str token;
-    mg_status st = mg_credential_get(r, r->choice.target->provider, &token, error);
-    if (st == MG_OK && token.n) r->choice.api_key = token;
-    if (st == MG_ERROR) mg_dispatch_release(r, &r->choice);
-    return st;
-}
-
-/* No target counts tokens: ours is an estimate, which is what such a count is asked for. */
-static next count_here(mg_request *r) {
-    mg_exchange *x = r->x;
-    mg_header h[MG_ANSWER_HEADERS];
-    mg_error ignored;
-    mg_buf b = {0};
-    mg_request_sync(r, &ignored);
-    mg_request_decide(r, "route", MG_STR("count_tokens"), "answer", "\"method\":\"estimate\"");
-    r->format->count(mg_tokens_request(r->root, r->targets[0].model), &b);
-    mg_str body = mg_arena_dup(r->arena, mg_buf_view(&b));
-    mg_buf_finish(&b);
-    r->outcome = MG_OUTCOME_OK;
-    r->status = 200;
-    size_t n = mg_answer_headers(r, MG_STR("application/json"), false, h);
-    mg_request_end(r);
-    mg_exchange_reply(x, 200, h, n, body);
-    return OVER;
-}
-
-static next step_dispatch(mg_request *r) {
-    mg_error error = {0};
-    if (r->timer) return WAIT; /* for a retry */
-    watch_reply(r);
-    if (!r->choice.target && !mg_dispatch_choose(r, r->target_at, mg_dispatch_needs(r), &r->choice))
-        return no_target(r);
-    r->target_at = (size_t)(r->choice.target - r->targets);
-    mg_status st = take_credential(r, &error);
-    if (st == MG_AGAIN) return WAIT;
-    r->step = STEP_UPSTREAM;
-    switch (st == MG_ERROR ? st : mg_attempt_start(r, &r->choice, &r->attempt, &error)) {
-    case MG_AGAIN: mg_dispatch_hedge(r); return WAIT;
-    case MG_OK: return go(r, STEP_ANSWERED); /* answered on the spot */
-    default: break;
-    }
-    mg_request_decide(r, "route", r->targets[r->target_at].name, "skip", "\"status\":%d", error.http);
-    if (error.http != 503 && mg_dispatch_choose(r, r->target_at + 1, mg_dispatch_needs(r), &r->choice)) {
-        if (r->attempt) {
-            mg_attempt_fault(r->attempt, error.code[0] ? error.code : "refused", mg_str_of(error.text));
-            mg_usage_failed(r->attempt);
-            mg_attempt_finish(r->attempt);
-            r->attempt = NULL;
-        }
-        return go(r, STEP_DISPATCH);
-    }
-    if (r->operation == MG_OP_COUNT_TOKENS && r->format->count && mg_str_is(MG_STR("unsupported"), error.code))
-        return count_here(r);
-    mg_refuse_error(r, &error, MG_OUTCOME_ERROR);
-    return OVER;
-}
-
-static void classify(mg_attempt *a) {
-    const mg_frame frame = {.size = sizeof frame,
-                            .operation = a->r->operation,
-                            .status = a->status,
-                            .data = mg_buf_view(&a->in),
-                            .json = a->root};
-    mg_classification c = {.size = sizeof c, .retry_after_ms = -1};
-    a->ops->classify(a->self, &frame, a->answer_headers, a->n_answer_headers, &c);
-    a->failure = c.failure == MG_FAIL_NONE ? MG_FAIL_SERVER : c.failure;
-    a->retry_after_ms = c.retry_after_ms;
-    a->health = mg_circuit_outcome_of(MG_UPSTREAM_COMPLETE, a->failure);
-    mg_attempt_fault(a, mg_failure_name(a->failure), mg_str_cut(c.message, sizeof a->message - 1));
-}
-
-/* The vendor's own error body goes to the client where it is about the client's request and in its format; what concerns our
- * account with the vendor, or its troubles, is ours to say. */
-static next relay_failure(mg_request *r, mg_attempt *a) {
-    static const struct {
-        mg_failure failure;
-        const char *code;
-    } codes[] = {{MG_FAIL_CONTEXT_LENGTH, "context_length_exceeded"},
-                 {MG_FAIL_CONTENT, "content_filter"},
-                 {MG_FAIL_NOT_FOUND, "model_not_found"}};
-    mg_exchange *x = r->x;
-    mg_header h[MG_ANSWER_HEADERS + 2];
-    int status = a->status;
-    r->outcome = MG_OUTCOME_ERROR;
-    if (!a->native) {
-        const char *code = "";
-        for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
-            if (codes[i].failure == a->failure) code = codes[i].code;
-        bool client = a->failure != MG_FAIL_NOT_FOUND;
-        mg_refuse(r, client ? 400 : 404, mg_str_of(code),
-                  a->message[0] ? mg_arena_dup(r->arena, mg_str_of(a->message))
-                                : MG_STR("The provider refuses the request without saying why."),
-                  -1, MG_OUTCOME_ERROR);
-        return OVER;
-    }
-    r->status = status;
-    size_t n = mg_answer_headers(r, MG_STR("application/json"), false, h);
-    mg_str body = mg_arena_dup(r->arena, mg_buf_view(&a->in));
-    mg_request_end(r);
-    mg_exchange_reply(x, status, h, n, body);
-    return OVER;
-}
-
-static next refuse_failure(mg_request *r, mg_attempt *a) {
-    const mg_str provider = a->target->provider->name;
-    mg_outcome outcome = strncmp(a->kind, "timeout", 7) == 0 ? MG_OUTCOME_TIMEOUT : MG_OUTCOME_ERROR;
-    if (outcome == MG_OUTCOME_TIMEOUT)
-        mg_refuse(r, 504, MG_STR("upstream_timeout"),
-                  mg_arena_printf(r->arena, "The provider '%.*s' took too long to answer.", MG_STR_ARG(provider)), -1,
-                  outcome);
-    else if (a->failure == MG_FAIL_RATE)
-        mg_refuse(r, 429, MG_STR("rate_limit_exceeded"),
-                  mg_arena_printf(r->arena, "The provider '%.*s' limits our rate.", MG_STR_ARG(provider)),
-                  a->retry_after_ms >= 0 ? a->retry_after_ms : 1000, outcome);
-    else if (a->failure == MG_FAIL_OVERLOADED)
-        mg_refuse(r, 503, MG_STR("overloaded"),
-                  mg_arena_printf(r->arena, "The provider '%.*s' is overloaded.", MG_STR_ARG(provider)),
-                  a->retry_after_ms >= 0 ? a->retry_after_ms : 1000, outcome);
-    else if (a->failure == MG_FAIL_AUTH || a->failure == MG_FAIL_QUOTA)
-        mg_refuse(r, 502, MG_STR("upstream_refused"),
-                  mg_arena_printf(
-                      r->arena, "The provider '%.*s' refuses the gateway's account (%s): the operator has to mend it.",
-                      MG_STR_ARG(provider), a->failure == MG_FAIL_AUTH ? "credentials" : "out of quota"),
-                  -1, outcome);
-    else
-        mg_refuse(r, 502, MG_STR("upstream_error"),
-                  mg_arena_printf(r->arena, "The provider '%.*s' failed (%s).", MG_STR_ARG(provider), a->kind), -1,
-                  outcome);
-    return OVER;
-}
-
-static bool about_the_request(const mg_attempt *a) {
-    return a->root && (a->failure == MG_FAIL_BAD_REQUEST || a->failure == MG_FAIL_CONTEXT_LENGTH ||
-                       a->failure == MG_FAIL_CONTENT || a->failure == MG_FAIL_NOT_FOUND);
-}
-
-/* The failed attempt makes room for the next one. */
-static next leave(mg_request *r, mg_attempt *a, const char *action, uint64_t wait_ms) {
-    mg_request_decide(r, "route", MG_STR("failover"), action,
-                      "\"kind\":\"%s\",\"status\":%d,\"attempt\":%d,\"wait_ms\":%llu", a->kind, a->status, a->no,
-                      (unsigned long long)wait_ms);
-    mg_usage_failed(a);
-    mg_attempt_finish(a);
-    r->attempt = NULL;
-    go(r, STEP_DISPATCH);
-    if (!wait_ms) return GO;
-    r->timer = mg_evloop_timer(r->worker->loop, wait_ms, on_retry_timer, r);
-    return WAIT;
-}
-
-static next step_failed(mg_request *r) {
-    mg_attempt *a = r->attempt;
-    mg_error ignored;
-    uint64_t wait_ms = 0;
-    if (r->asking) { /* a reply policy waits for something: its verdict is of no use any more */
-        r->worker->policy.cancel(r->worker->policy.ctx, r);
-        r->asking = false;
-    }
-    if (r->gone) {
-        /* nobody waits for another try */
-    } else if (r->committed) {
-        if (!r->timer && mg_dispatch_continue(r, a, &ignored) == MG_OK) return leave(r, a, "continue", 0);
-    } else {
-        switch (mg_dispatch_recover(r, a, &wait_ms)) {
-        case MG_RECOVERY_NOW: return leave(r, a, "route", 0);
-        case MG_RECOVERY_LATER: return leave(r, a, "retry", wait_ms);
-        case MG_RECOVERY_NONE: break;
-        }
-    }
-    snprintf(r->error_kind, sizeof r->error_kind, "%s", a->kind);
-    if (!r->committed && about_the_request(a)) return relay_failure(r, a);
-    return refuse_failure(r, a);
-}
-
-bool mg_pipeline_drain(mg_request *r) {
-    mg_attempt *a = r->attempt;
-    if (r->step != STEP_UPSTREAM || !a || !a->call || r->rival) return false;
-    a->hold = false; /* nobody is left to judge it for */
-    r->reply_watched = false;
-    mg_upstream_pause(a->call, false);
-    return true;
-}
-
-void mg_pipeline_failed(mg_attempt *a) {
-    if (mg_dispatch_lost(a)) return; /* its rival goes on */
-    a->r->step = STEP_FAILED;
-    mg_pipeline_run(a->r);
+    return r->take_ok ? mg_pipeline_go(r, STEP_DISPATCH) : refuse_limit(r);
 }
 
 /* ---- the answer -------------------------------------------------------------------------------------------------- */
@@ -459,7 +206,7 @@ static bool is_usable(mg_attempt *a) {
     mg_error error = {0};
     mg_status st = mg_answer_decode(a, &error);
     if (a->status < 200 || a->status >= 300) {
-        classify(a);
+        mg_pipeline_classify(a);
         return false;
     }
     if (st == MG_OK && !a->r->stream) return true;
@@ -480,22 +227,22 @@ void mg_pipeline_answered(mg_attempt *a) {
     mg_pipeline_run(r);
 }
 
-static next step_answered(mg_request *r) {
+static mg_next step_answered(mg_request *r) {
     mg_attempt *a = r->attempt;
-    if (a->event_stream) return a->bad_frame ? go(r, STEP_FAILED) : go(r, STEP_REPLY);
+    if (a->event_stream) return a->bad_frame ? mg_pipeline_go(r, STEP_FAILED) : mg_pipeline_go(r, STEP_REPLY);
     bool read = a->root != NULL; /* already, beside a rival */
-    return go(r, read || is_usable(a) ? STEP_REPLY : STEP_FAILED);
+    return mg_pipeline_go(r, read || is_usable(a) ? STEP_REPLY : STEP_FAILED);
 }
 
 /* Frames came in: is there enough text for a reply policy to judge? */
 void mg_pipeline_progress(mg_attempt *a) {
     mg_request *r = a->r;
     if (r->step != STEP_UPSTREAM || a != r->attempt || !a->hold || a->window.n < r->reply_window) return;
-    go(r, STEP_WINDOW);
+    mg_pipeline_go(r, STEP_WINDOW);
     mg_pipeline_run(r);
 }
 
-static next step_window(mg_request *r) {
+static mg_next step_window(mg_request *r) {
     mg_attempt *a = r->attempt;
     if (!r->phase_begun) {
         r->text = mg_arena_dup(r->arena, mg_buf_view(&a->window));
@@ -506,12 +253,12 @@ static next step_window(mg_request *r) {
     if (ask(r, MG_PHASE_REPLY) == WAIT) return WAIT;
     if (r->phase_begun && r->verdict.kind != MG_VERDICT_NONE) return refuse_verdict(r);
     mg_answer_release(a, r->window_held);
-    if (a->over) return go(r, a->done_seen ? STEP_ANSWERED : STEP_FAILED);
-    go(r, STEP_UPSTREAM);
+    if (a->over) return mg_pipeline_go(r, a->done_seen ? STEP_ANSWERED : STEP_FAILED);
+    mg_pipeline_go(r, STEP_UPSTREAM);
     return WAIT;
 }
 
-static next step_reply(mg_request *r) {
+static mg_next step_reply(mg_request *r) {
     mg_attempt *a = r->attempt;
     size_t choices = !mg_reply_asked(r) ? 0 : r->stream ? 1 : mg_answer_choices(a);
     while (r->reply_choice < choices) {
@@ -526,11 +273,11 @@ static next step_reply(mg_request *r) {
         r->reply_choice++;
         r->phase_begun = false;
     }
-    return go(r, STEP_DELIVER);
+    return mg_pipeline_go(r, STEP_DELIVER);
 }
 
 /* Usage is settled and durable here, before the last byte goes out in STEP_SETTLE. */
-static next step_deliver(mg_request *r) {
+static mg_next step_deliver(mg_request *r) {
     if (!r->gone) r->outcome = MG_OUTCOME_OK;
     r->attempt->health = MG_CIRCUIT_SUCCESS;
     if (!r->status) r->status = 200;
@@ -540,10 +287,10 @@ static next step_deliver(mg_request *r) {
         mg_answer_release(r->attempt, r->attempt->held.n);
     }
     mg_usage_settle(r);
-    return go(r, STEP_SETTLE);
+    return mg_pipeline_go(r, STEP_SETTLE);
 }
 
-static next step_settle(mg_request *r) {
+static mg_next step_settle(mg_request *r) {
     mg_exchange *x = r->x;
     mg_header h[MG_ANSWER_HEADERS];
     if (ask(r, MG_PHASE_SETTLE) == WAIT) return WAIT;
@@ -578,8 +325,8 @@ void mg_pipeline_settle(mg_request *r) {
 
 /* ---- running ----------------------------------------------------------------------------------------------------- */
 
-static next run_step(mg_request *r) {
-    switch ((step)r->step) {
+static mg_next run_step(mg_request *r) {
+    switch ((mg_step)r->step) {
     case STEP_LIMITS: return step_limits(r);
     case STEP_ADMIT: return ask_phase(r, MG_PHASE_ADMIT, STEP_PROMPT);
     case STEP_PROMPT: return ask_phase(r, MG_PHASE_PROMPT, STEP_SCREEN);
@@ -588,10 +335,10 @@ static next run_step(mg_request *r) {
     case STEP_ESTIMATE: return step_estimate(r);
     case STEP_SPEND: return ask_phase(r, MG_PHASE_SPEND, STEP_RESERVE);
     case STEP_RESERVE: return step_reserve(r);
-    case STEP_DISPATCH: return step_dispatch(r);
+    case STEP_DISPATCH: return mg_step_dispatch(r);
     case STEP_UPSTREAM: return WAIT;
     case STEP_WINDOW: return step_window(r);
-    case STEP_FAILED: return step_failed(r);
+    case STEP_FAILED: return mg_step_failed(r);
     case STEP_ANSWERED: return step_answered(r);
     case STEP_REPLY: return step_reply(r);
     case STEP_DELIVER: return step_deliver(r);
@@ -606,7 +353,7 @@ void mg_pipeline_run(mg_request *r) {
         return;
     }
     r->running = true;
-    next n;
+    mg_next n;
     do {
         r->resumed = false;
         do n = run_step(r);

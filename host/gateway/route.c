@@ -160,7 +160,9 @@ bool mg_request_targets_match(const mg_request *r, mg_str glob) {
 
 /* ---- order ------------------------------------------------------------------------------------------------------- */
 
-enum { EXPLORE = 50 }; /* one request in so many goes to another than the fastest first, whose figures would grow old otherwise */
+enum {
+    EXPLORE = 50
+}; /* one request in so many goes to another than the fastest first, whose figures would grow old otherwise */
 
 static double draw(double below) {
     uint32_t bits;

@@ -28,7 +28,6 @@ typedef struct mg_routing {
     bool drain; /* the client has gone: the answer is read to its end for the exact usage, instead of being cancelled */
 } mg_routing;
 
-#define MG_ROUTING_DEFAULTS                                                                                            \
-    ((mg_routing){.backoff = MG_BACKOFF_DEFAULTS, .hedge = MG_HEDGE_DEFAULTS, .hold_ms = 1000})
+#define MG_ROUTING_DEFAULTS ((mg_routing){.backoff = MG_BACKOFF_DEFAULTS, .hedge = MG_HEDGE_DEFAULTS, .hold_ms = 1000})
 
 #endif

@@ -14,35 +14,35 @@ typedef struct mg_server mg_server; /* one a worker and handler */
 typedef struct mg_conn mg_conn;
 
 typedef struct mg_server_limits {
-    size_t header_bytes;       /* request line and headers together; beyond: 431 (414 for the line alone) */
-    size_t headers;            /* how many */
-    size_t body_bytes;         /* 413 */
+    size_t header_bytes; /* request line and headers together; beyond: 431 (414 for the line alone) */
+    size_t headers; /* how many */
+    size_t body_bytes; /* 413 */
     size_t bodies_bytes_total; /* of all bodies being held in the process; beyond: 503 */
-    size_t connections;        /* a worker's; beyond: the newcomer gets 503 and is closed */
-    uint64_t header_ms;        /* from the first byte of a request to the end of its head: 408 */
-    uint64_t body_ms;          /* silence while a body is read: 408 */
-    uint64_t body_rate;        /* bytes a second that a body must come at on average after 10 s; 0: any */
-    uint64_t idle_ms;          /* keep-alive without a request: closed */
-    uint64_t write_ms;         /* a client that takes nothing of a pending answer this long: closed */
-    uint64_t requests;         /* on one connection; 0: any */
+    size_t connections; /* a worker's; beyond: the newcomer gets 503 and is closed */
+    uint64_t header_ms; /* from the first byte of a request to the end of its head: 408 */
+    uint64_t body_ms; /* silence while a body is read: 408 */
+    uint64_t body_rate; /* bytes a second that a body must come at on average after 10 s; 0: any */
+    uint64_t idle_ms; /* keep-alive without a request: closed */
+    uint64_t write_ms; /* a client that takes nothing of a pending answer this long: closed */
+    uint64_t requests; /* on one connection; 0: any */
 } mg_server_limits;
 mg_server_limits mg_server_limits_default(void);
 
 /* One request. Everything is borrowed until mg_exchange_end has been called or `gone` was. */
 typedef struct mg_exchange {
     mg_str method; /* upper case as sent */
-    mg_str path;   /* as sent, not decoded, without query; begins with '/' ("*" for OPTIONS *) */
-    mg_str query;  /* without '?'; "" if none */
+    mg_str path; /* as sent, not decoded, without query; begins with '/' ("*" for OPTIONS *) */
+    mg_str query; /* without '?'; "" if none */
     const mg_header *headers; /* names in lower case, values trimmed */
     size_t n_headers;
     const char *body; /* whole; MG_JSON_PADDING readable bytes follow. NULL in `head` */
     size_t n_body;
     mg_arena *arena; /* the request's; reset when the exchange is over */
-    mg_str peer;     /* "127.0.0.1:40312", "unix" */
+    mg_str peer; /* "127.0.0.1:40312", "unix" */
     bool tls;
-    bool has_body;   /* a body is coming or came */
+    bool has_body; /* a body is coming or came */
     uint64_t started_us; /* monotonic, first byte of the request */
-    void *user;      /* the handler's own */
+    void *user; /* the handler's own */
 } mg_exchange;
 
 typedef struct mg_server_handler {
@@ -81,8 +81,9 @@ void mg_exchange_start(mg_exchange *x, int status, const mg_header *headers, siz
 /* Queues bytes (copied; written with the next turn's writev or sooner). False: more than the high-water mark is waiting,
  * go on when `drained` is called; the bytes were taken all the same. */
 bool mg_exchange_write(mg_exchange *x, mg_str bytes);
-void mg_exchange_end(mg_exchange *x);   /* after start: the answer is whole */
-void mg_exchange_abort(mg_exchange *x); /* after start: closes without the last chunk, so that the client sees a break */
+void mg_exchange_end(mg_exchange *x); /* after start: the answer is whole */
+void mg_exchange_abort(
+    mg_exchange *x); /* after start: closes without the last chunk, so that the client sees a break */
 /* From within `gone` only: the exchange stays in memory, though nothing can be answered any more, until it is released; before
  * the server is destroyed, and not from within a call that still reads it. */
 void mg_exchange_keep(mg_exchange *x);
