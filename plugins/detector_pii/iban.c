@@ -36,7 +36,8 @@ static const country countries[] = {
 };
 
 static bool opens(const char *p) {
-    return mg_pii_is_letter(p[0]) & mg_pii_is_letter(p[1]) & mg_pii_is_digit(p[2]) & mg_pii_is_digit(p[3]);
+    int a = mg_pii_is_letter(p[0]), b = mg_pii_is_letter(p[1]), c = mg_pii_is_digit(p[2]), d = mg_pii_is_digit(p[3]);
+    return a & b & c & d;
 }
 
 /* A loop without branches, which the compiler turns into vectors. */

@@ -295,7 +295,7 @@ static bool is_code(mg_str text, size_t start, size_t end, const groups *g) {
     char before = mg_pii_before(text, start, 1), further = mg_pii_before(text, start, 2);
     if (before == '[' && (mg_pii_is_word(further) || further == ']' || further == ')')) return true;
     if (g->n > 2) return false;
-    if (g->n == 0) return mg_pii_behind(text, end, 1) != '/' && !(before == '[' && text.p[end] == ']');
+    if (g->n == 0) return mg_pii_behind(text, end, 1) != '/' && !(before == '[' && mg_pii_behind(text, end, 1) == ']');
     return g->digits == 0;
 }
 
