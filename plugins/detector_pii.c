@@ -9,12 +9,12 @@ enum { EMAIL, CREDIT_CARD, SSN, CA_SIN, PHONE, IP_ADDRESS, IBAN, SECRET, TYPES }
 
 const mg_detector_type mg_pii_types[TYPES] = {
     [EMAIL] = {"email", MG_SEVERITY_MEDIUM, 320}, /* RFC 5321 4.5.3.1: 64 + 1 + 255 */
-    [CREDIT_CARD] = {"credit_card", MG_SEVERITY_HIGH, 37}, /* 19 digits, a separator between any two */
-    [SSN] = {"ssn", MG_SEVERITY_HIGH, 15}, /* nine digits, two dashes with spaces around */
-    [CA_SIN] = {"ca_sin", MG_SEVERITY_HIGH, 11},
-    [PHONE] = {"phone", MG_SEVERITY_MEDIUM, 72}, /* 15 digits, up to three separators between any two, an extension */
+    [CREDIT_CARD] = {"credit_card", MG_SEVERITY_HIGH, 73}, /* 19 digits, a separator of three bytes between any two */
+    [SSN] = {"ssn", MG_SEVERITY_HIGH, 27}, /* nine digits, two dashes with spaces around, all of three bytes */
+    [CA_SIN] = {"ca_sin", MG_SEVERITY_HIGH, 15},
+    [PHONE] = {"phone", MG_SEVERITY_MEDIUM, 160}, /* 15 digits, three separators between any two, an extension */
     [IP_ADDRESS] = {"ip_address", MG_SEVERITY_LOW, 66}, /* 45, "%" and a zone, "/128" */
-    [IBAN] = {"iban", MG_SEVERITY_HIGH, 42}, /* 34 in groups of four */
+    [IBAN] = {"iban", MG_SEVERITY_HIGH, 58}, /* 34 in groups of four */
     [SECRET] = {"secret", MG_SEVERITY_CRITICAL, 4096}, /* longer keys are reported in pieces */
 };
 const size_t mg_pii_types_n = TYPES;

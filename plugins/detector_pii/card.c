@@ -24,7 +24,7 @@ const char mg_pii_card_pattern[] =
     "| [0-9]{8}[ -][0-9]{8} (?![0-9])"
     "| [0-9]{12,19} (?![0-9]) )";
 
-static bool is_separator(char c) { return c == ' ' || c == '-'; }
+static bool is_separator(char c) { return mg_pii_class(c) & MG_PII_JOINT; }
 
 /* A window is a run of digits with at most one space or dash between two of them. */
 static bool in_window(mg_str text, size_t i) {
@@ -38,7 +38,7 @@ static bool in_window(mg_str text, size_t i) {
 bool mg_pii_card_gate(mg_str text, size_t *at, mg_pii_window *window) {
     while (*at + FEWEST <= text.n) {
         size_t start = *at + FEWEST - 1, end = start + 1, digits = 0;
-        if (!in_window(text, start)) {
+        if (!(mg_pii_class(text.p[start]) & (MG_PII_DIGIT | MG_PII_JOINT)) || !in_window(text, start)) {
             *at = end;
             continue;
         }

@@ -8,7 +8,7 @@ enum {
     APART = 3 /* separators between two digits: "( 800 ) 123-4567" */
 };
 
-static bool is_separator(char c) { return c == ' ' || c == '-' || c == '.' || c == '/' || c == '(' || c == ')'; }
+static bool is_separator(char c) { return mg_pii_class(c) & MG_PII_SEPARATOR; }
 
 static bool has_digit_before(mg_str text, size_t i) {
     for (size_t n = 0; n < APART && i > 0; n++) {
@@ -47,7 +47,7 @@ static size_t opened(mg_str text, size_t start) {
 bool mg_pii_number_gate(mg_str text, size_t *at, mg_pii_window *window) {
     while (*at + FEWEST <= text.n) {
         size_t start = *at + FEWEST - 1, end = start + 1, digits = 0;
-        if (!in_window(text, start)) {
+        if (!(mg_pii_class(text.p[start]) & (MG_PII_DIGIT | MG_PII_SEPARATOR)) || !in_window(text, start)) {
             *at = end;
             continue;
         }

@@ -1,5 +1,6 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "scan.h"
+#include "fold.h"
 #include "spans.h"
 
 #include <pcre2.h>
@@ -121,18 +122,47 @@ static mg_status scan_rules(run *r, size_t first, size_t last, uint64_t wanted) 
     return MG_OK;
 }
 
-mg_status mg_pii_scan(const mg_pii_scanner *s, mg_str text, uint64_t wanted,
-                      void (*found)(void *arg, const mg_span *span), void *arg, mg_error *error) {
-    run r = {.scanner = s, .text = text, .error = error};
+/* Reports the spans where they stand in the text as it came; `fold` NULL: it is the text that was scanned. What is longer
+ * than its type's longest comes in pieces. */
+static void report(const mg_pii_spans *spans, const mg_pii_fold *fold, void (*found)(void *arg, const mg_span *span),
+                   void *arg) {
+    for (size_t i = 0; i < spans->n; i++) {
+        const struct mg_pii_found *f = &spans->v[i];
+        const mg_detector_type *type = &mg_pii_types[f->type];
+        size_t start = fold ? mg_pii_fold_origin(fold, f->start) : f->start;
+        size_t end = fold ? mg_pii_fold_origin(fold, f->end - 1) + 1 : f->end;
+        for (size_t stop; start < end; start = stop) {
+            stop = end - start > type->longest ? start + type->longest : end;
+            found(arg, &(mg_span){type->name, start, stop, f->confidence});
+        }
+    }
+}
+
+static mg_status scan_text(run *r, uint64_t wanted) {
     mg_status status = MG_OK;
-    for (size_t first = 0, last; text.n && first < mg_pii_rules_n && status == MG_OK; first = last) {
+    for (size_t first = 0, last; r->text.n && first < mg_pii_rules_n && status == MG_OK; first = last) {
         bool any = false;
         for (last = first; last < mg_pii_rules_n && mg_pii_rules[last].gate == mg_pii_rules[first].gate; last++)
             any = any || (wanted >> mg_pii_rules[last].type & 1);
-        if (any) status = scan_rules(&r, first, last, wanted);
+        if (any) status = scan_rules(r, first, last, wanted);
     }
-    if (status == MG_OK) mg_pii_spans_report(&r.spans, found, arg);
+    return status;
+}
+
+mg_status mg_pii_scan(const mg_pii_scanner *s, mg_str text, uint64_t wanted,
+                      void (*found)(void *arg, const mg_span *span), void *arg, mg_error *error) {
+    run r = {.scanner = s, .text = text, .error = error};
+    mg_pii_fold fold;
+    mg_status folded = mg_pii_fold_init(&fold, text);
+    if (folded == MG_ERROR) return fail(&r, 0, "no memory");
+    if (folded == MG_OK) r.text = (mg_str){fold.p, fold.n};
+    mg_status status = scan_text(&r, wanted);
+    if (status == MG_OK) {
+        mg_pii_spans_resolve(&r.spans);
+        report(&r.spans, folded == MG_OK ? &fold : NULL, found, arg);
+    }
     pcre2_match_data_free(r.match);
     mg_pii_spans_finish(&r.spans);
+    mg_pii_fold_finish(&fold);
     return status;
 }

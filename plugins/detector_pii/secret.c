@@ -23,33 +23,6 @@ static const mg_pii_word words[] = {
     {"", 0, 0},
 };
 
-/* TOKEN: what tokens are made of. OPENS: what a value stands behind. */
-enum { TOKEN = 1, ALNUM = 2, OPENS = 4 };
-static const unsigned char classes[256] = {
-    ['0' ... '9'] = TOKEN | ALNUM,
-    ['A' ... 'Z'] = TOKEN | ALNUM,
-    ['a' ... 'z'] = TOKEN | ALNUM,
-    ['_'] = TOKEN,
-    ['-'] = TOKEN,
-    ['.'] = TOKEN,
-    ['/'] = TOKEN,
-    ['+'] = TOKEN,
-    ['~'] = TOKEN,
-    ['='] = TOKEN | OPENS,
-    [':'] = TOKEN | OPENS,
-    [0] = OPENS,
-    [' '] = OPENS,
-    ['\t'] = OPENS,
-    ['\n'] = OPENS,
-    ['"'] = OPENS,
-    ['\''] = OPENS,
-    ['`'] = OPENS,
-    ['>'] = OPENS,
-    ['('] = OPENS,
-};
-
-static unsigned char class_of(char c) { return classes[(unsigned char)c]; }
-
 static size_t run_end(mg_str text, size_t at, mg_pii_alphabet a, size_t most) {
     size_t stop = text.n - at > most ? at + most : text.n;
     while (at < stop && mg_pii_in_alphabet(text.p[at], a)) at++;
@@ -134,16 +107,16 @@ static size_t secret_end(mg_str text, size_t at) {
 bool mg_pii_secret_gate(mg_str text, size_t *at, mg_pii_window *window) {
     while (*at + SHORTEST <= text.n) {
         size_t i = *at + SHORTEST;
-        while (i > *at && class_of(text.p[i - 1]) & TOKEN) i--;
+        while (i > *at && mg_pii_class(text.p[i - 1]) & MG_PII_TOKEN) i--;
         if (i > *at) {
             *at = i;
             continue;
         }
-        for (unsigned char c, before = class_of(mg_pii_before(text, i, 1));
-             i < text.n && (c = class_of(text.p[i])) & TOKEN; i++, before = c) {
-            if (before & ALNUM || !(c & ALNUM)) continue;
+        for (unsigned c, before = mg_pii_class(mg_pii_before(text, i, 1));
+             i < text.n && (c = mg_pii_class(text.p[i])) & MG_PII_TOKEN; i++, before = c) {
+            if (before & (MG_PII_DIGIT | MG_PII_LETTER) || !(c & (MG_PII_DIGIT | MG_PII_LETTER))) continue;
             size_t end = secret_end(text, i);
-            if (!end && before & OPENS) end = value_end(text, i);
+            if (!end && before & MG_PII_OPENS) end = value_end(text, i);
             if (!end) continue;
             *window = (mg_pii_window){i, end};
             *at = end;

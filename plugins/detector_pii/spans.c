@@ -50,18 +50,8 @@ static size_t resolve(found_span *v, size_t n) {
     return kept;
 }
 
-static void report_one(const found_span *f, void (*found)(void *arg, const mg_span *span), void *arg) {
-    const mg_detector_type *type = &mg_pii_types[f->type];
-    for (size_t start = f->start; start < f->end; start += type->longest) {
-        size_t end = f->end - start > type->longest ? start + type->longest : f->end;
-        found(arg, &(mg_span){type->name, start, end, f->confidence});
-    }
-}
-
-void mg_pii_spans_report(mg_pii_spans *l, void (*found)(void *arg, const mg_span *span), void *arg) {
-    if (l->n > 1) {
-        qsort(l->v, l->n, sizeof *l->v, compare);
-        l->n = resolve(l->v, l->n);
-    }
-    for (size_t i = 0; i < l->n; i++) report_one(&l->v[i], found, arg);
+void mg_pii_spans_resolve(mg_pii_spans *l) {
+    if (l->n < 2) return;
+    qsort(l->v, l->n, sizeof *l->v, compare);
+    l->n = resolve(l->v, l->n);
 }

@@ -8,6 +8,30 @@ enum {
     SHORT = 32
 };
 
+const unsigned char mg_pii_classes[256] = {
+    ['0' ... '9'] = MG_PII_DIGIT | MG_PII_TOKEN,
+    ['A' ... 'Z'] = MG_PII_LETTER | MG_PII_TOKEN,
+    ['a' ... 'z'] = MG_PII_LETTER | MG_PII_TOKEN,
+    [' '] = MG_PII_JOINT | MG_PII_SEPARATOR | MG_PII_OPENS,
+    ['-'] = MG_PII_JOINT | MG_PII_SEPARATOR | MG_PII_TOKEN,
+    ['.'] = MG_PII_SEPARATOR | MG_PII_DOT | MG_PII_TOKEN,
+    ['/'] = MG_PII_SEPARATOR | MG_PII_TOKEN,
+    ['('] = MG_PII_SEPARATOR | MG_PII_OPENS,
+    [')'] = MG_PII_SEPARATOR,
+    ['='] = MG_PII_TOKEN | MG_PII_OPENS,
+    [':'] = MG_PII_TOKEN | MG_PII_OPENS,
+    ['_'] = MG_PII_TOKEN,
+    ['+'] = MG_PII_TOKEN,
+    ['~'] = MG_PII_TOKEN,
+    ['\0'] = MG_PII_OPENS,
+    ['\t'] = MG_PII_OPENS,
+    ['\n'] = MG_PII_OPENS,
+    ['"'] = MG_PII_OPENS,
+    ['\''] = MG_PII_OPENS,
+    ['`'] = MG_PII_OPENS,
+    ['>'] = MG_PII_OPENS,
+};
+
 /* Other scripts may be written without spaces: a word of theirs may begin anywhere. */
 static bool begins_word(mg_str text, size_t i) {
     char c = text.p[i], before = mg_pii_before(text, i, 1);

@@ -11,6 +11,19 @@ static inline bool mg_pii_is_alnum(char c) { return mg_pii_is_digit(c) || mg_pii
 static inline bool mg_pii_is_word(char c) { return mg_pii_is_alnum(c) || c == '_'; }
 static inline bool mg_pii_is_hex(char c) { return mg_pii_is_digit(c) || (unsigned char)((c | 0x20) - 'a') < 6; }
 
+/* What gates look at byte by byte. */
+enum {
+    MG_PII_DIGIT = 1,
+    MG_PII_JOINT = 2, /* between the groups of a card: space, dash */
+    MG_PII_SEPARATOR = 4, /* between the groups of any number */
+    MG_PII_DOT = 8,
+    MG_PII_TOKEN = 16, /* what tokens are made of */
+    MG_PII_LETTER = 32, /* of ASCII */
+    MG_PII_OPENS = 64 /* what the value of a name stands behind */
+};
+extern const unsigned char mg_pii_classes[256];
+static inline unsigned mg_pii_class(char c) { return mg_pii_classes[(unsigned char)c]; }
+
 /* The bytes next to a span; 0 where the text ends. */
 static inline char mg_pii_before(mg_str text, size_t start, size_t n) { return start >= n ? text.p[start - n] : 0; }
 static inline char mg_pii_behind(mg_str text, size_t end, size_t n) {

@@ -158,6 +158,18 @@ static void overlaps(void **state) {
                "[secret:ghp_4111111111111111abcdefghijklmnopqrst]");
 }
 
+/* Hyphens and spaces of Unicode between digits; spans are of the text as it came. */
+static void unicode_separators(void **state) {
+    (void)state;
+    pii_expect(EVERY, "ä 415‑555‑0132, 4111\u00a04111", "[phone:415‑555‑0132]");
+    pii_expect(EVERY, "📞 +1\u202f415\u202f555\u202f0132 — ssn 078–05–1123 – a@b.co",
+               "[phone:+1\u202f415\u202f555\u202f0132][ssn:078–05–1123][email:a@b.co]");
+    pii_expect(EVERY, "card 4111\u00a01111\u00a01111\u00a01111", "[credit_card:4111\u00a01111\u00a01111\u00a01111]");
+    pii_expect(EVERY, "DE89\u00a03704\u00a00044\u00a00532\u00a00130\u00a000",
+               "[iban:DE89\u00a03704\u00a00044\u00a00532\u00a00130\u00a000]");
+    pii_expect(EVERY, "pages 415–555, 2010–2015, \xe2\x80", "");
+}
+
 /* Every prefix of a text that has everything in it, and random bytes: no read beyond the end, spans in order. */
 static void robust(void **state) {
     (void)state;
@@ -216,6 +228,7 @@ int main(void) {
         cmocka_unit_test(cards_found),
         cmocka_unit_test(cards_not_found),
         cmocka_unit_test(overlaps),
+        cmocka_unit_test(unicode_separators),
         cmocka_unit_test(robust),
         cmocka_unit_test(large),
     };
