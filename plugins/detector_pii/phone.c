@@ -211,13 +211,13 @@ static size_t extended(mg_str text, size_t end) {
 static bool goes_back(mg_str text, size_t start) {
     char before = mg_pii_before(text, start, 1);
     if (mg_pii_is_word(before) || before == '$' || before == '%' || before == '&') return true;
-    return before && strchr("-./+,:", before) && mg_pii_is_digit(mg_pii_before(text, start, 2));
+    return before && strchr("-./+:", before) && mg_pii_is_digit(mg_pii_before(text, start, 2));
 }
 
 static bool goes_on(mg_str text, size_t end) {
     char behind = mg_pii_behind(text, end, 1);
     if (mg_pii_is_word(behind) || behind == '%') return true;
-    return behind && strchr("-./,:", behind) && mg_pii_is_digit(mg_pii_behind(text, end, 2));
+    return behind && strchr("-./:", behind) && mg_pii_is_digit(mg_pii_behind(text, end, 2));
 }
 
 double mg_pii_phone_valid(mg_str text, size_t *start, size_t *end) {

@@ -80,6 +80,7 @@ static void phones_american(void **state) {
     pii_expect(1 << PHONE, "Fax: (898)666-3621x0135", "[(898)666-3621x0135]"); /* no area, but called a fax */
     pii_expect(1 << PHONE, "Desk: 5551234567 ext 9", "[5551234567]");
     pii_expect(1 << PHONE, "2024-01-15 415-555-0132, 2 cards", "[415-555-0132]");
+    pii_expect(1 << PHONE, "7,415-555-0132,415-555-0133,8", "[415-555-0132][415-555-0133]");
     pii_expect(1 << PHONE, "085 175 7641-Office\\,3660170548-Fax", "[085 175 7641][3660170548]");
     pii_expect(1 << PHONE, "930.167.3943 fax\n+447700677662 mobile", "[930.167.3943][+447700677662]");
     pii_expect(1 << PHONE, "the phone (415) 555-0132) and tel:+1-415-555-0132", "[(415) 555-0132][+1-415-555-0132]");
