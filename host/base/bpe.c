@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { AHEAD = 16 }; /* pieces */
+
 static const char *const NAMES[MG_BPE_ENCODINGS] = {"o200k_base", "cl100k_base"};
 
 const char *mg_bpe_name(mg_bpe_encoding e) { return NAMES[e]; }
@@ -28,21 +30,30 @@ bool mg_bpe_named(mg_str name, mg_bpe_encoding *e) {
 
 /* ---- the file ---------------------------------------------------------------------------------------------------- */
 
+static bool is_power(uint32_t n) { return n && (n & (n - 1)) == 0; }
+
+static bool is_sound(const mg_bpe_head *h, size_t n) {
+    return memcmp(h->magic, MG_BPE_MAGIC, sizeof h->magic) == 0 && h->encoding < MG_BPE_ENCODINGS && h->buckets &&
+           is_power(h->n_longer) && h->n_merges[0] && h->n_merges[1] && is_power(h->n_filter[0]) &&
+           is_power(h->n_filter[1]) && h->n_tokens <= MG_BPE_TOKENS_MOST && n == mg_bpe_image_size(h);
+}
+
 /* Where the parts are; false if the file does not have them. */
 static bool lay_out(mg_bpe *b, const uint8_t *p, size_t n) {
     mg_bpe_head h;
     if (n < sizeof h) return false;
     memcpy(&h, p, sizeof h);
-    if (memcmp(h.magic, MG_BPE_MAGIC, sizeof h.magic) != 0 || h.encoding >= MG_BPE_ENCODINGS || !h.buckets ||
-        !h.n_longer || (h.n_longer & (h.n_longer - 1)) || n != mg_bpe_image_size(&h))
-        return false;
+    if (!is_sound(&h, n)) return false;
     *b = (mg_bpe){.image = p, .image_size = n, .encoding = (mg_bpe_encoding)h.encoding, .n = h.n_tokens};
     b->buckets = h.buckets;
     b->longer_mask = h.n_longer - 1;
     b->longest = h.longest;
     b->slots = (const mg_bpe_slot *)(p + sizeof h);
     b->longer = (const uint64_t *)(b->slots + (size_t)h.buckets * MG_BPE_BUCKET);
-    b->pairs = (const uint32_t *)(b->longer + h.n_longer);
+    const uint64_t *merges = b->longer + h.n_longer, *filter = merges + h.n_merges[0] + h.n_merges[1];
+    b->merges[0] = (mg_bpe_merges){merges, filter, h.n_merges[0], h.n_filter[0]};
+    b->merges[1] = (mg_bpe_merges){merges + h.n_merges[0], filter + h.n_filter[0], h.n_merges[1], h.n_filter[1]};
+    b->pairs = (const uint32_t *)(filter + h.n_filter[0] + h.n_filter[1]);
     b->singles = b->pairs + MG_BPE_PAIRS;
     b->starts = b->singles + 256;
     b->bytes = (const uint8_t *)(b->starts + h.n_tokens + 1);
@@ -122,9 +133,51 @@ mg_str mg_bpe_token(const mg_bpe *b, uint32_t id) {
     return mg_str_from((const char *)b->bytes + b->starts[id], b->starts[id + 1] - b->starts[id]);
 }
 
+static uint32_t find_long(const mg_bpe *b, const uint8_t *p, size_t n) {
+    if (n > b->longest) return MG_BPE_NONE;
+    uint64_t h = mg_bpe_hash_long(p, n);
+    for (uint32_t i = (uint32_t)h & b->longer_mask; b->longer[i]; i = (i + 1) & b->longer_mask) {
+        uint32_t id = (uint32_t)b->longer[i];
+        if (b->longer[i] >> 32 == h >> 32 && b->starts[id + 1] - b->starts[id] == n &&
+            memcmp(b->bytes + b->starts[id], p, n) == 0)
+            return id;
+    }
+    return MG_BPE_NONE;
+}
+
+/* Of 1 to 12 bytes. What stands from p up to `end` may be read. */
+static inline uint32_t bucket_of(const mg_bpe *b, const uint8_t *p, size_t n, const uint8_t *end, uint64_t *low,
+                                 uint64_t *key) {
+    uint8_t copy[16] = {0};
+    if (end - p < 16) p = memcpy(copy, p, n);
+    mg_bpe_key(p, n, low, key);
+    return mg_bpe_bucket(mg_bpe_mix(*low, *key), b->buckets);
+}
+
+static inline uint32_t find_in(const mg_bpe *b, uint32_t bucket, uint64_t low, uint64_t key) {
+    for (uint32_t i = bucket;; i = i + 1 < b->buckets ? i + 1 : 0) {
+        const mg_bpe_slot *s = b->slots + (size_t)i * MG_BPE_BUCKET;
+        for (unsigned k = 0; k < MG_BPE_BUCKET; k++) {
+            if (s[k].low == low && (s[k].high & MG_BPE_KEY_MASK) == key)
+                return (uint32_t)(s[k].high >> MG_BPE_ID_SHIFT);
+            if (s[k].high == 0) return MG_BPE_NONE;
+        }
+    }
+}
+
+/* The token of p[0, n), n > 0, or MG_BPE_NONE. */
+static uint32_t find(const mg_bpe *b, const uint8_t *p, size_t n, const uint8_t *end) {
+    uint64_t low, key;
+    if (n == 1) return b->singles[p[0]];
+    if (n == 2) return b->pairs[p[0] << 8 | p[1]];
+    if (n > MG_BPE_INLINE) return find_long(b, p, n);
+    uint32_t bucket = bucket_of(b, p, n, end, &low, &key);
+    return find_in(b, bucket, low, key);
+}
+
 uint32_t mg_bpe_find(const mg_bpe *b, mg_str bytes) {
     const uint8_t *p = (const uint8_t *)bytes.p;
-    return bytes.n ? mg_bpe_lookup(b, p, bytes.n, p + bytes.n) : MG_BPE_NONE;
+    return bytes.n ? find(b, p, bytes.n, p + bytes.n) : MG_BPE_NONE;
 }
 
 static const uint8_t *piece_end(const mg_bpe *b, const uint8_t *p, const uint8_t *end) {
@@ -138,20 +191,46 @@ size_t mg_bpe_piece(const mg_bpe *b, mg_str text) {
     return (size_t)(piece_end(b, p, p + text.n) - p);
 }
 
+/* A piece, and where its token is looked for. */
+typedef struct piece {
+    const uint8_t *p;
+    size_t n;
+    uint64_t low, key;
+    uint32_t bucket;
+} piece;
+
+/* Splits the next pieces off and asks for the memory that each will need: it comes while the others are looked up. */
+static size_t next_pieces(const mg_bpe *b, const uint8_t **from, const uint8_t *enough, const uint8_t *end,
+                          piece pieces[AHEAD]) {
+    size_t n = 0;
+    for (const uint8_t *p = *from; n < AHEAD && p < enough; n++) {
+        piece *x = &pieces[n];
+        *x = (piece){.p = p, .n = (size_t)(piece_end(b, p, end) - p)};
+        if (x->n > 2 && x->n <= MG_BPE_INLINE) {
+            x->bucket = bucket_of(b, p, x->n, end, &x->low, &x->key);
+            __builtin_prefetch(b->slots + (size_t)x->bucket * MG_BPE_BUCKET);
+        }
+        *from = p += x->n;
+    }
+    return n;
+}
+
 size_t mg_bpe_encode_some(const mg_bpe *b, mg_str text, size_t bytes, uint32_t *ids, size_t *used) {
     const uint8_t *start = (const uint8_t *)text.p, *p = start, *end = start + text.n;
     const uint8_t *enough = bytes < text.n ? start + bytes : end;
+    piece pieces[AHEAD];
     size_t n = 0;
-    while (p < enough) {
-        const uint8_t *q = piece_end(b, p, end);
-        uint32_t id = mg_bpe_lookup(b, p, (size_t)(q - p), end);
-        if (id == MG_BPE_NONE)
-            n += mg_bpe_merge(b, p, (size_t)(q - p), end, ids ? ids + n : NULL);
-        else if (ids)
-            ids[n++] = id;
-        else
-            n++;
-        p = q;
+    for (size_t count; (count = next_pieces(b, &p, enough, end, pieces));) {
+        for (const piece *x = pieces; x < pieces + count; x++) {
+            bool is_short = x->n > 2 && x->n <= MG_BPE_INLINE;
+            uint32_t id = is_short ? find_in(b, x->bucket, x->low, x->key) : find(b, x->p, x->n, end);
+            if (id == MG_BPE_NONE)
+                n += mg_bpe_merge(b, x->p, x->n, ids ? ids + n : NULL);
+            else if (ids)
+                ids[n++] = id;
+            else
+                n++;
+        }
     }
     *used = (size_t)(p - start);
     return n;

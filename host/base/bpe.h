@@ -28,7 +28,7 @@ void mg_bpe_close(mg_bpe *b); /* NULL is fine */
 size_t mg_bpe_encode(const mg_bpe *b, mg_str text, uint32_t *ids);
 /* The same for the first pieces of the text that come to at least `bytes` (or all of it): *used says how many bytes they
  * are, and the caller goes on behind them with the same result as in one go. Pieces are words, mostly; a text without any
- * border in it is one piece however long, up to MG_BPE_PIECE_MAX, and takes about 200 ns and 36 bytes of memory per
+ * border in it is one piece however long, up to MG_BPE_PIECE_MAX, and takes about 250 ns and 40 bytes of memory per
  * byte. */
 size_t mg_bpe_encode_some(const mg_bpe *b, mg_str text, size_t bytes, uint32_t *ids, size_t *used);
 enum { MG_BPE_PIECE_MAX = 16 << 20 }; /* a piece that is longer is cut there: the one case that may differ */

@@ -46,7 +46,7 @@ def runs():
 ORDER = ["UPPER", "LOWER", "LETTER", "MARK", "NUMBER", "SPACE", "NEWLINE", "OTHER", "CASED"]
 print('/* Made by ranks/classes.py from the general categories of Unicode 16.0. Each number is 16 times the first code of a')
 print(' * run, plus its class. */')
-print('#include "base/bpe_classes.h"\n')
+print('#include "base/bpe_classes.h"\n\n/* clang-format off */')
 print("const uint32_t mg_bpe_runs[] = {")
 line = "   "
 numbers = [start * 16 + ORDER.index(name) for start, name in runs()]

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BYTES_MOST = 16 << 20, TOKENS_MOST = 1 << 20 };
+enum { BYTES_MOST = 16 << 20, TOKENS_MOST = MG_BPE_TOKENS_MOST };
 
 typedef struct vocabulary {
     mg_str token[TOKENS_MOST]; /* by id */
@@ -148,7 +148,7 @@ static void check(const vocabulary *v, mg_bpe_encoding encoding) {
 typedef struct image {
     mg_bpe_head head;
     mg_bpe_slot *slots;
-    uint64_t *longer;
+    uint64_t *longer, *merges[2], *filter[2]; /* as in the file */
     uint32_t pairs[MG_BPE_PAIRS], singles[256], *starts;
 } image;
 
@@ -158,7 +158,8 @@ static void place_short(image *m, mg_str token, uint32_t id) {
     memcpy(padded, token.p, token.n);
     mg_bpe_key(padded, token.n, &low, &key);
     size_t slots = (size_t)m->head.buckets * MG_BPE_BUCKET;
-    size_t i = (size_t)mg_bpe_bucket(low, key, m->head.buckets) * MG_BPE_BUCKET;
+    uint64_t h = mg_bpe_mix(low, key);
+    size_t i = (size_t)mg_bpe_bucket(h, m->head.buckets) * MG_BPE_BUCKET;
     while (m->slots[i].high) i = i + 1 < slots ? i + 1 : 0;
     m->slots[i] = (mg_bpe_slot){low, key | (uint64_t)id << MG_BPE_ID_SHIFT};
 }
@@ -182,6 +183,70 @@ static void place(image *m, mg_str token, uint32_t id) {
         place_short(m, token, id);
 }
 
+/* ---- merges ------------------------------------------------------------------------------------------------------ */
+
+/* The token of some bytes while the file is made, as bpe.c finds it. */
+static uint32_t find(const image *m, const vocabulary *v, const char *p, size_t n) {
+    if (n == 1) return m->singles[(uint8_t)p[0]];
+    if (n == 2) return m->pairs[(uint8_t)p[0] << 8 | (uint8_t)p[1]];
+    if (n > MG_BPE_INLINE) {
+        uint32_t mask = m->head.n_longer - 1, i = (uint32_t)mg_bpe_hash_long((const uint8_t *)p, n) & mask;
+        for (; m->longer[i]; i = (i + 1) & mask)
+            if (mg_str_eq(v->token[(uint32_t)m->longer[i]], mg_str_from(p, n))) return (uint32_t)m->longer[i];
+        return MG_BPE_NONE;
+    }
+    uint8_t padded[16] = {0};
+    uint64_t low, key;
+    size_t slots = (size_t)m->head.buckets * MG_BPE_BUCKET;
+    memcpy(padded, p, n);
+    mg_bpe_key(padded, n, &low, &key);
+    size_t i = (size_t)mg_bpe_bucket(mg_bpe_mix(low, key), m->head.buckets) * MG_BPE_BUCKET;
+    for (; m->slots[i].high; i = i + 1 < slots ? i + 1 : 0)
+        if (m->slots[i].low == low && (m->slots[i].high & MG_BPE_KEY_MASK) == key)
+            return (uint32_t)(m->slots[i].high >> MG_BPE_ID_SHIFT);
+    return MG_BPE_NONE;
+}
+
+static void place_merge(image *m, uint32_t left, uint32_t right, uint32_t id) {
+    size_t k = id < MG_BPE_FREQUENT ? 0 : 1;
+    uint64_t h = mg_bpe_merge_hash(left, right);
+    uint32_t i = mg_bpe_merge_at(h, m->head.n_merges[k]);
+    while (m->merges[k][i]) i = i + 1 < m->head.n_merges[k] ? i + 1 : 0;
+    m->merges[k][i] = mg_bpe_merge_key(left, right) | id;
+    m->filter[k][mg_bpe_filter_at(h, m->head.n_filter[k])] |= mg_bpe_filter_bits(h);
+}
+
+/* Half full, as the filters, too, have eight to sixteen bits for a merge. */
+static void size_merges(image *m, uint32_t tokens) {
+    uint32_t frequent = tokens < MG_BPE_FREQUENT ? tokens : MG_BPE_FREQUENT;
+    for (size_t k = 0; k < 2; k++) {
+        uint32_t n = (k ? tokens - frequent : frequent) + 1;
+        m->head.n_merges[k] = 2 * n;
+        for (m->head.n_filter[k] = 8; m->head.n_filter[k] * 8 < n;) m->head.n_filter[k] *= 2;
+        m->merges[k] = mg_calloc(m->head.n_merges[k], sizeof *m->merges[k]);
+        m->filter[k] = mg_calloc(m->head.n_filter[k], sizeof *m->filter[k]);
+    }
+}
+
+/* Merges a token's own bytes by the rule, with every token there is, until two parts are left or none can be merged. */
+static void find_merge(image *m, const vocabulary *v, uint32_t token) {
+    mg_str s = v->token[token];
+    size_t at[MG_BPE_LONGEST + 1], n = s.n;
+    for (size_t i = 0; i <= n; i++) at[i] = i;
+    while (n > 2) {
+        uint32_t lowest = MG_BPE_NONE;
+        size_t best = 0;
+        for (size_t i = 0; i + 1 < n; i++) {
+            uint32_t id = find(m, v, s.p + at[i], at[i + 2] - at[i]);
+            if (id < lowest) lowest = id, best = i;
+        }
+        if (lowest == MG_BPE_NONE) return;
+        memmove(at + best + 1, at + best + 2, (n - best - 1) * sizeof *at);
+        n--;
+    }
+    if (n == 2) place_merge(m, find(m, v, s.p, at[1]), find(m, v, s.p + at[1], s.n - at[1]), token);
+}
+
 static void fill(image *m, const vocabulary *v, mg_bpe_encoding encoding) {
     uint32_t at = 0;
     memcpy(m->head.magic, MG_BPE_MAGIC, sizeof m->head.magic);
@@ -190,6 +255,7 @@ static void fill(image *m, const vocabulary *v, mg_bpe_encoding encoding) {
     m->head.n_bytes = (uint32_t)v->bytes.n;
     m->head.buckets = v->n * 2 / MG_BPE_BUCKET + 1; /* about half full: most look-ups end in one cache line */
     for (m->head.n_longer = 16; m->head.n_longer < v->n / 4;) m->head.n_longer *= 2;
+    size_merges(m, v->n);
     m->slots = mg_calloc((size_t)m->head.buckets * MG_BPE_BUCKET, sizeof *m->slots);
     m->longer = mg_calloc(m->head.n_longer, sizeof *m->longer);
     m->starts = mg_calloc((size_t)v->n + 1, sizeof *m->starts);
@@ -203,17 +269,21 @@ static void fill(image *m, const vocabulary *v, mg_bpe_encoding encoding) {
     m->starts[v->n] = at;
     for (size_t i = 0; i < 256; i++)
         if (m->singles[i] == MG_BPE_NONE) fail("a byte has no token");
+    for (uint32_t id = 0; id < v->n; id++)
+        if (v->token[id].n) find_merge(m, v, id);
 }
+
+static bool put(FILE *out, const void *p, size_t size, size_t n) { return fwrite(p, size, n, out) == n; }
 
 static bool write_image(const image *m, const vocabulary *v, FILE *out) {
     const mg_bpe_head *h = &m->head;
-    bool good = fwrite(h, sizeof *h, 1, out) == 1 &&
-                fwrite(m->slots, sizeof *m->slots * MG_BPE_BUCKET, h->buckets, out) == h->buckets &&
-                fwrite(m->longer, sizeof *m->longer, h->n_longer, out) == h->n_longer &&
-                fwrite(m->pairs, sizeof m->pairs, 1, out) == 1 && fwrite(m->singles, sizeof m->singles, 1, out) == 1 &&
-                fwrite(m->starts, sizeof *m->starts, (size_t)v->n + 1, out) == (size_t)v->n + 1;
+    bool good = put(out, h, sizeof *h, 1) && put(out, m->slots, sizeof *m->slots * MG_BPE_BUCKET, h->buckets) &&
+                put(out, m->longer, 8, h->n_longer) && put(out, m->merges[0], 8, h->n_merges[0]) &&
+                put(out, m->merges[1], 8, h->n_merges[1]) && put(out, m->filter[0], 8, h->n_filter[0]) &&
+                put(out, m->filter[1], 8, h->n_filter[1]) && put(out, m->pairs, sizeof m->pairs, 1) &&
+                put(out, m->singles, sizeof m->singles, 1) && put(out, m->starts, sizeof *m->starts, (size_t)v->n + 1);
     for (uint32_t id = 0; good && id < v->n; id++)
-        good = fwrite(v->token[id].p, 1, v->token[id].n, out) == v->token[id].n;
+        good = v->token[id].n == 0 || put(out, v->token[id].p, v->token[id].n, 1);
     return good;
 }
 
