@@ -269,6 +269,20 @@ static const float CL100K[N_FEATURES] = {
     [CONTROL] = 1.000f,
 };
 
+/* Tokens of other vendors' models in tokens of o200k_base, as their answers state them. */
+static double share_of(mg_str model) {
+    static const struct {
+        const char *family;
+        double share;
+    } SHARES[] = {{"claude-opus-4-7", 1.35}, {"claude-opus-4-8", 1.35}, {"claude-opus-5", 1.35},
+                  {"claude-sonnet-5", 1.35}, {"claude-fable", 1.35},    {"claude", 1.16},
+                  {"gemini", 1.06}};
+    mg_str name = mg_tokens_family(model);
+    for (size_t i = 0; i < sizeof SHARES / sizeof *SHARES; i++)
+        if (mg_str_starts(name, mg_str_of(SHARES[i].family))) return SHARES[i].share;
+    return 1;
+}
+
 int64_t mg_tokens_estimate(mg_str text, mg_str model) {
     if (text.n == 0) return 0;
     scan s = {.start = (const uint8_t *)text.p, .end = (const uint8_t *)text.p + text.n};
@@ -278,6 +292,6 @@ int64_t mg_tokens_estimate(mg_str text, mg_str model) {
     const float *weights = e == MG_BPE_CL100K ? CL100K : O200K;
     double sum = 0;
     for (size_t i = 0; i < N_FEATURES; i++) sum += (double)weights[i] * (double)s.n[i];
-    int64_t tokens = llround(sum);
+    int64_t tokens = llround(sum * share_of(model));
     return tokens > 1 ? tokens : 1;
 }

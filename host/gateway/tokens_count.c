@@ -24,8 +24,7 @@ static const struct {
     {"babbage-002", MG_BPE_CL100K},
 };
 
-/* "openai/gpt-4o" and "ft:gpt-4o:acme::1" are gpt-4o. */
-static mg_str base_name(mg_str model) {
+mg_str mg_tokens_family(mg_str model) {
     for (size_t i = mg_str_find(model, '/'); i < model.n; i = mg_str_find(model, '/'))
         model = mg_str_skip(model, i + 1);
     if (mg_str_starts(model, MG_STR("ft:"))) model = mg_str_skip(model, 3);
@@ -33,7 +32,7 @@ static mg_str base_name(mg_str model) {
 }
 
 bool mg_tokens_encoding(mg_str model, mg_bpe_encoding *e) {
-    mg_str name = base_name(model);
+    mg_str name = mg_tokens_family(model);
     for (size_t i = 0; i < sizeof FAMILIES / sizeof *FAMILIES; i++) {
         mg_str family = mg_str_of(FAMILIES[i].family);
         if (!mg_str_starts(name, family)) continue;

@@ -1,4 +1,6 @@
 #include "gateway/tokens.h"
+#include "gateway/tokens_image.h"
+#include "gateway/tokens_tools.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include <math.h>
@@ -141,18 +143,19 @@ static void is_fast(void **state) {
 
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
 
-static int64_t of_request(const char *text, bool bound) {
+static int64_t of_model(const char *text, const char *model, bool bound) {
     mg_arena *arena = mg_arena_create(4096);
     mg_json_parser *parser = mg_json_parser_create();
     const mg_json *root;
     mg_error e;
     if (mg_json_parse_copy(parser, arena, mg_str_of(text), &root, &e) != MG_OK) fail_msg("%s", e.text);
-    int64_t n = bound ? mg_tokens_bound(root, strlen(text)) : mg_tokens_request(root, MG_STR("gpt-4o"));
+    int64_t n = bound ? mg_tokens_bound(root, strlen(text)) : mg_tokens_request(root, mg_str_of(model));
     mg_json_parser_destroy(parser);
     mg_arena_destroy(arena);
     return n;
 }
 
+static int64_t of_request(const char *text, bool bound) { return of_model(text, "gpt-4o", bound); }
 static int64_t request(const char *text) { return of_request(text, false); }
 
 #define IMAGE(detail) "{\"type\":\"image_url\",\"image_url\":{\"url\":\"https://x.test/a.png\"" detail "}}"
@@ -183,16 +186,162 @@ static void images_and_tools(void **state) {
                 5);
 }
 
+static int64_t embeddings(const char *text) { return of_model(text, "text-embedding-3-small", false); }
+
 static void embeddings_and_responses(void **state) {
     (void)state;
-    assert_int_equal(request("{\"input\":\"the dog\"}"), 2);
-    assert_int_equal(request("{\"input\":[\"the dog\",\"a cat\"]}"), 4);
-    assert_int_equal(request("{\"input\":[1,2,3,4,5]}"), 5);
-    assert_int_equal(request("{\"input\":[[1,2],[3],[]]}"), 3);
+    assert_int_equal(embeddings("{\"input\":\"the dog\"}"), 2);
+    assert_int_equal(embeddings("{\"input\":[\"the dog\",\"a cat\"]}"), 4);
+    assert_int_equal(embeddings("{\"input\":[1,2,3,4,5]}"), 5);
+    assert_int_equal(embeddings("{\"input\":[[1,2],[3],[]]}"), 3);
+    assert_int_equal(of_model("{\"input\":\"the dog\"}", "llama3", false), 2); /* it may be embeddings */
+    assert_int_equal(request("{\"input\":\"the dog\"}"), 2 + 4 + 3); /* a message */
+    assert_int_equal(of_model("{\"input\":\"the dog\"}", "gpt-5-mini", false), 2 + 4 + 2);
     assert_int_equal(request("{\"instructions\":\"be brief\",\"input\":[{\"role\":\"user\",\"content\":\"hi\"}]}"),
-                     2 + 5);
+                     2 + 4 + 1 + 4 + 3);
     assert_int_equal(request("{\"model\":\"x\"}"), 0);
     assert_int_equal(mg_tokens_request(NULL, MG_STR("")), 0);
+}
+
+static void families_of_models(void **state) {
+    (void)state;
+    static const struct {
+        const char *model;
+        int encoding; /* -1: not known */
+    } CASES[] = {
+        {"gpt-4o", MG_BPE_O200K},
+        {"gpt-4o-mini-2024-07-18", MG_BPE_O200K},
+        {"gpt-4.1-nano", MG_BPE_O200K},
+        {"gpt-5.2", MG_BPE_O200K},
+        {"o1", MG_BPE_O200K},
+        {"o3-mini", MG_BPE_O200K},
+        {"o4-mini-2025-04-16", MG_BPE_O200K},
+        {"chatgpt-4o-latest", MG_BPE_O200K},
+        {"azure/gpt-4o", MG_BPE_O200K},
+        {"ft:gpt-4o:acme::1", MG_BPE_O200K},
+        {"gpt-4", MG_BPE_CL100K},
+        {"gpt-4-turbo", MG_BPE_CL100K},
+        {"gpt-3.5-turbo-16k", MG_BPE_CL100K},
+        {"azure/gpt-35-turbo", MG_BPE_CL100K},
+        {"text-embedding-ada-002", MG_BPE_CL100K},
+        {"text-embedding-3-large", MG_BPE_CL100K},
+        {"", -1},
+        {"claude-opus-4-5", -1},
+        {"gemini-2.5-pro", -1},
+        {"gpt-40", -1},
+        {"o11", -1},
+        {"gpt-6", -1},
+        {"llama3", -1},
+        {"demo", -1},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        mg_bpe_encoding e = MG_BPE_O200K;
+        bool known = mg_tokens_encoding(mg_str_of(CASES[i].model), &e);
+        if ((known ? (int)e : -1) != CASES[i].encoding) fail_msg("%s", CASES[i].model);
+    }
+    assert_true(mg_str_is(mg_tokens_family(MG_STR("router/openai/gpt-4o")), "gpt-4o"));
+}
+
+static void exact_where_it_can_be(void **state) {
+    (void)state;
+    bool exact = true;
+    static const char LONG_WORD[] = "antidisestablishmentarianism";
+    assert_int_equal(mg_tokens_count(MG_STR("hello"), MG_STR("claude-opus-4-5"), &exact), 1);
+    assert_false(exact);
+    int64_t n = mg_tokens_count(mg_str_of(LONG_WORD), MG_STR("gpt-4o"), &exact);
+    if (!exact) {
+        print_message("SKIPPED: no vocabularies\n");
+        skip();
+    }
+    assert_int_equal(n, 6);
+    assert_true(mg_tokens_vocabulary(MG_STR("gpt-4")) && !mg_tokens_vocabulary(MG_STR("gemini-2.5-pro")));
+}
+
+static void functions(void **state) {
+    (void)state;
+    static const char WEATHER[] =
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"tools\":[{\"type\":\"function\",\"function\":{"
+        "\"name\":\"weather\",\"description\":\"Weather of a "
+        "city\",\"parameters\":{\"type\":\"object\",\"properties\":{"
+        "\"city\":{\"type\":\"string\",\"description\":\"its "
+        "name\"},\"unit\":{\"type\":\"string\",\"enum\":[\"c\",\"f\"]},"
+        "\"days\":{\"type\":[\"integer\",\"null\"]},\"at\":{\"type\":\"object\",\"properties\":{\"x\":{\"type\":"
+        "\"array\",\"items\":{\"type\":\"number\"}}}}},\"required\":[\"city\"]}}},{\"type\":\"web_search\"}]}";
+    mg_arena *arena = mg_arena_create(4096);
+    mg_json_parser *parser = mg_json_parser_create();
+    const mg_json *root;
+    mg_error e;
+    mg_buf text = {0};
+    assert_int_equal(mg_json_parse_copy(parser, arena, mg_str_of(WEATHER), &root, &e), MG_OK);
+    assert_int_equal(mg_tokens_tools_write(mg_json_get(root, MG_STR("tools")), &text), 1);
+    mg_buf_add(&text, "", 1);
+    assert_string_equal(text.p,
+                        "namespace functions {\n\n// Weather of a city\ntype weather = (_: {\n// its name\ncity: "
+                        "string,\nunit?: \"c\" | \"f\",\ndays?: number | null,\nat?: {\n  x?: "
+                        "number[],\n},\n}) => any;\n\n} // namespace functions");
+    int64_t claude = mg_tokens_request(root, MG_STR("claude-sonnet-4-5")),
+            gpt = mg_tokens_request(root, MG_STR("gpt-4o"));
+    assert_in_range(gpt, 8 + 9 + 50, 8 + 9 + 90);
+    assert_true(claude > 346 && claude < 500);
+    assert_int_equal(mg_tokens_tools_write(NULL, &text), 0);
+    mg_buf_finish(&text);
+    mg_json_parser_destroy(parser);
+    mg_arena_destroy(arena);
+}
+
+/* The formulas' own examples, and what lies between them. */
+static void pictures(void **state) {
+    (void)state;
+    static const struct {
+        const char *model;
+        int64_t width, height, tokens;
+    } CASES[] = {
+        {"gpt-4o", 1024, 1024, 765},
+        {"gpt-4o", 2048, 4096, 1105},
+        {"gpt-4o", 512, 512, 255},
+        {"gpt-4o-mini", 512, 512, 8500},
+        {"gpt-5", 512, 512, 210},
+        {"o3", 512, 512, 225},
+        {"gpt-4.1-mini", 1024, 1024, 1658},
+        {"gpt-5-nano", 32, 32, 2},
+        {"o4-mini", 9999, 9999, 2641},
+        {"claude-sonnet-4-5", 200, 200, 54},
+        {"claude-opus-4-1", 1000, 1000, 1334},
+        {"claude-opus-4-1", 9000, 9000, 1600},
+        {"gemini-2.5-pro", 384, 384, 258},
+        {"gemini-2.5-pro", 960, 540, 516},
+        {"gpt-4o", 0, 0, 1105},
+        {"gpt-4o", INT64_MAX, 1, 255},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        int64_t n = mg_image_tokens((mg_image_size){CASES[i].width, CASES[i].height}, false, mg_str_of(CASES[i].model));
+        if (n != CASES[i].tokens) fail_msg("%s, case %zu: %lld", CASES[i].model, i, (long long)n);
+    }
+    assert_int_equal(mg_image_tokens((mg_image_size){4000, 4000}, true, MG_STR("gpt-4o")), 85);
+}
+
+static void sizes_of_pictures(void **state) {
+    (void)state;
+    static const struct {
+        const char *base64;
+        int64_t width, height;
+    } CASES[] = {
+        {"data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAoAAAAHgCAYAAAC4bqRuAAAA", 640, 480},
+        {"R0lGODlhIAPIAPAAAAAAAAAAACH5BAAAAAAALAAAAAAgA8gAAAL", 800, 200},
+        {"/9j/4AAQSkZJRgABAQAAAQABAAD/wAARCAHgAoADASIAAhEBAxEB", 640, 480},
+        {"UklGRiQAAABXRUJQVlA4WAoAAAAQAAAAfwIA3wEAQUxQSAAAAAAA", 640, 480},
+        {"UklGRiQAAABXRUJQVlA4TBgAAAAvf8J3AAAAAAAAAAAAAAAAAAAA", 640, 480},
+        {"UklGRiQAAABXRUJQVlA4IBgAAAAwAQCdASqAAuABAAAAAAAAAAAA", 640, 480},
+        {"/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAAAAAAAAAAAAAAAAAAA", 0, 0}, /* ends before the frame */
+        {"iVBORw0KGgo=", 0, 0},
+        {"https://example.test/a-picture-that-stands-elsewhere.png", 0, 0},
+        {"", 0, 0},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        mg_image_size s = mg_image_size_read(mg_str_of(CASES[i].base64));
+        if (s.width != CASES[i].width || s.height != CASES[i].height)
+            fail_msg("case %zu: %lld × %lld", i, (long long)s.width, (long long)s.height);
+    }
 }
 
 #define CALL_INPUT "{\"city\":\"Paris\"}"
@@ -237,6 +386,11 @@ int main(void) {
         cmocka_unit_test(chat_overhead),
         cmocka_unit_test(images_and_tools),
         cmocka_unit_test(embeddings_and_responses),
+        cmocka_unit_test(families_of_models),
+        cmocka_unit_test(exact_where_it_can_be),
+        cmocka_unit_test(functions),
+        cmocka_unit_test(pictures),
+        cmocka_unit_test(sizes_of_pictures),
         cmocka_unit_test(all_formats),
         cmocka_unit_test(the_bound_holds),
     };
