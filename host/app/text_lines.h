@@ -19,8 +19,8 @@ typedef struct mg_text_lines {
 enum { MG_TEXT_LINE_MAX = 256 << 20 }; /* bytes of a line */
 
 void mg_text_lines_init(mg_text_lines *l);
-/* The next line's text, valid until the next call; false at the end. Lines that are not as they should be are passed over
- * with a message that names their number; empty ones without. */
+/* The next line's text, valid until the next call; false at the end. Lines that are not as they should be are passed
+ * over with a message that names their number; empty ones without. */
 bool mg_text_lines_next(mg_text_lines *l, mg_str *text);
 /* Prints "moongate: line N: …" to standard error and sets the status. */
 void mg_text_lines_fault(mg_text_lines *l, const char *message);

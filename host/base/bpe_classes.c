@@ -1,5 +1,5 @@
-/* Made by ranks/classes.py from the general categories of Unicode 16.0. Each number is 16 times the first code of a
- * run, plus its class. */
+/* Made by ranks/classes.py from the general categories of Unicode 16.0. Each number is 16 times the first code of
+ * a run, plus its class. */
 #include "base/bpe_classes.h"
 
 /* clang-format off */

@@ -3,17 +3,17 @@
  *
  *   slots    buckets × 4 × 16 bytes: tokens of 1 to 12 bytes, by hash; 64 bytes, one cache line, a bucket
  *   longer   n_longer × 8 bytes: tokens of more bytes: id, and 32 bits of the hash; a power of two, 0: free
- *   merges   twice, first for the tokens below MG_BPE_FREQUENT, then for the others, so that what is merged most stays in
- *            the cache: n_merges × 8 bytes: the two tokens that a token is merged from, by their hash, and it; 0: free
- *   filter   twice, too: n_filter × 8 bytes: for each of these merges two bits in a word by its hash. Most neighbors can't
- *            be merged, and this says so
+ *   merges   twice, first for the tokens below MG_BPE_FREQUENT, then for the others, so that what is merged most stays
+ *            in the cache: n_merges × 8 bytes: the two tokens that a token is merged from, by their hash, and it; 0: free
+ *   filter   twice, too: n_filter × 8 bytes: for each of these merges two bits in a word by its hash. Most neighbors
+ *            can't be merged, and this says so
  *   pairs    65,536 × 4: the token of each two bytes, or MG_BPE_NONE
  *   singles  256 × 4: the token of each byte
  *   starts   (n_tokens + 1) × 4: where each token's bytes begin
  *   bytes    n_bytes: all tokens one after another
  *
- * A token is only ever merged from one pair: inside of its bytes, merging goes as if nothing stood around them, as long as
- * nothing has been merged over their borders; so the last step is the same wherever they stand. A token that its own
+ * A token is only ever merged from one pair: inside of its bytes, merging goes as if nothing stood around them, as long
+ * as nothing has been merged over their borders; so the last step is the same wherever they stand. A token that its own
  * bytes are not merged to has no pair: it is found where it is a whole piece. */
 #ifndef MG_BASE_BPE_IMAGE_H
 #define MG_BASE_BPE_IMAGE_H

@@ -1,5 +1,5 @@
-/* Of all neighbors in a piece whose bytes together are a token, the pair of the lowest rank is merged, the first of them
- * if there are several, until none is left. A token's rank is its id. */
+/* Of all neighbors in a piece whose bytes together are a token, the pair of the lowest rank is merged, the first of
+ * them if there are several, until none is left. A token's rank is its id. */
 #include "base/bpe_merge.h"
 #include "base/arena.h"
 #include <stdlib.h>
@@ -50,8 +50,8 @@ static inline int32_t lowest(const int32_t *keys, size_t steps) {
     return x < y ? x : y;
 }
 
-/* Parts by the offset of their first byte. The key of a part is 256 × the rank of it with the next one, plus its offset:
- * the lowest key is the first pair of the lowest rank. */
+/* Parts by the offset of their first byte. The key of a part is 256 × the rank of it with the next one, plus its
+ * offset: the lowest key is the first pair of the lowest rank. */
 enum { NO_PAIR = INT32_MAX };
 
 static inline int32_t key_of(uint32_t rank, size_t at) {

@@ -178,9 +178,9 @@ const uint8_t *mg_bpe_split_cl100k(const mg_bpe_classes *t, const uint8_t *p, co
     return q > p ? run_of(&s, q, NEWLINE) : white(&s, p);
 }
 
-/* The first alternative behind its optional first character: capitals, then at least one small letter. Characters without
- * case are in both sets, so a run of capitals may give its last caseless one back and end there. NULL: no match;
- * *capitals is then where the capitals end. */
+/* The first alternative behind its optional first character: capitals, then at least one small letter. Characters
+ * without case are in both sets, so a run of capitals may give its last caseless one back and end there. NULL: no
+ * match; *capitals is then where the capitals end. */
 static const uint8_t *mixed_word(const text *s, const uint8_t *p, const uint8_t **capitals) {
     const uint8_t *caseless = NULL;
     while (p < s->end) {

@@ -1,5 +1,5 @@
-/* Any bytes: the pieces cover the text, the tokens are the text, and each piece's tokens are those of the plainest merging.
- * Needs the vocabularies in ranks/ beside the fuzzer or one folder above. */
+/* Any bytes: the pieces cover the text, the tokens are the text, and each piece's tokens are those of the plainest
+ * merging. Needs the vocabularies in ranks/ beside the fuzzer or one folder above. */
 #include "base/bpe.h"
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
-"""Writes host/base/bpe_classes.c: the classes of characters that the vocabularies' split patterns ask for, from Unicode's
-general categories. Needs `pip install unicodedata2==16.0.0`: 16.0 is what tiktoken's regular expressions know.
+"""Writes host/base/bpe_classes.c: the classes of characters that the vocabularies' split patterns ask for, from
+Unicode's general categories. Needs `pip install unicodedata2==16.0.0`: 16.0 is what tiktoken's regular expressions know.
 
     python3 host/base/ranks/classes.py >host/base/bpe_classes.c
 """
@@ -44,8 +44,8 @@ def runs():
 
 
 ORDER = ["UPPER", "LOWER", "LETTER", "MARK", "NUMBER", "SPACE", "NEWLINE", "OTHER", "CASED"]
-print('/* Made by ranks/classes.py from the general categories of Unicode 16.0. Each number is 16 times the first code of a')
-print(' * run, plus its class. */')
+print("/* Made by ranks/classes.py from the general categories of Unicode 16.0. Each number is 16 times the first code of")
+print(" * a run, plus its class. */")
 print('#include "base/bpe_classes.h"\n\n/* clang-format off */')
 print("const uint32_t mg_bpe_runs[] = {")
 line = "   "

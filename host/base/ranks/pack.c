@@ -1,7 +1,8 @@
 /* Makes the file of a vocabulary (base/bpe_image.h) from what packages hold: pack ENCODING INPUT OUTPUT. INPUT is
  *
  *   JSON, as npm's tiktoken has it: "bpe_ranks" with lines `! FIRST base64 base64 …`, or
- *   binary, as PyPI's quicktok-v1 has it: the number of tokens, then bytes in a token (16 bits), them, its id; little endian.
+ *   binary, as PyPI's quicktok-v1 has it: the number of tokens, then bytes in a token (16 bits), them, its id; little
+ *   endian.
  *
  * What comes of it must be what tiktoken's authors published: the SHA-256 of lines `base64 rank` is compared. */
 #include "base/bpe_image.h"
@@ -24,7 +25,7 @@ static const char *const PUBLISHED[MG_BPE_ENCODINGS] = {
     "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7",
 };
 
-static void fail(const char *why) {
+static __attribute__((noreturn)) void fail(const char *why) {
     fprintf(stderr, "pack: %s\n", why);
     exit(1);
 }

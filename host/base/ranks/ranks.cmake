@@ -1,6 +1,6 @@
-# The vocabularies for exact token counts: ranks/ENCODING.bpe in the build folder, beside the program. They are made from
-# npm's package tiktoken, or PyPI's quicktok-v1, whichever client is there, and checked against the published SHA-256.
-# Where neither can be had the build goes on with a warning, tries again next time, and the program estimates.
+# The vocabularies for exact token counts: ranks/ENCODING.bpe in the build folder, beside the program. They are made
+# from npm's package tiktoken, or PyPI's quicktok-v1, whichever client is there, and checked against the published
+# SHA-256. Where neither can be had the build goes on with a warning, tries again next time, and the program estimates.
 set(MOONGATE_RANKS "" CACHE PATH "folder with o200k_base.json and cl100k_base.json (or .json.gz) of npm's tiktoken")
 
 add_executable(bpe_pack EXCLUDE_FROM_ALL host/base/ranks/pack.c)
